@@ -40,7 +40,7 @@ FUZZ_TARGETS ?= url_policy manifest definition openapi envelope component
 FUZZ_SECONDS ?= 60
 
 # Those of `tests/bench/main.rs`.
-BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest
+BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest grow
 
 # Of the server, such as `make build FEATURES=local-models`.
 FEATURES ?=
@@ -71,7 +71,8 @@ test: build node postgres jq postgrest dlt proxies promtool deploy $(MODELS)/min
 check: fmt deny clippy
 
 # `make bench` measures everything, `make bench retrieval` that part alone.
-# `make bench embedding`, which isn't a part of everything, builds a server with local models.
+# `make bench embedding`, which isn't a part of everything, builds a server with local models. Nor is `make bench grow`,
+# which fills databases of up to a million conversations; GROW_SIZES bounds it (`tests/bench/grow/mod.rs`).
 bench: build postgres $(if $(filter embedding,$(MAKECMDGOALS)),models)
 	$(CARGO) build --release --workspace --bin resly-bench
 	RESLY_BIN=$(TARGET)/release/resly BENCH_MODELS=$(MODELS) $(TARGET)/release/resly-bench $(filter $(BENCH_PARTS),$(MAKECMDGOALS))
@@ -193,6 +194,9 @@ postgres:
 	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q postgresql; } || \
 	  { echo "the store's tests need PostgreSQL's initdb: install your system's postgresql package" >&2; exit 1; }
+	@[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q pgbouncer; } || \
+	  { echo "the store's tests need PgBouncer: install your system's pgbouncer package" >&2; exit 1; }
 
 # Prometheus' linter.
 promtool:

@@ -6,6 +6,7 @@ mod chat;
 mod client;
 mod embedding;
 mod extract;
+mod grow;
 mod host;
 mod memory;
 mod neighbours;
@@ -24,8 +25,8 @@ use anyhow::{Result, ensure};
 /// What is measured, in this order, when no part is named.
 const PARTS: [&str; 9] =
     ["sandbox", "extract", "memory", "chat", "overload", "bombs", "neighbours", "retrieval", "rest"];
-/// What is measured only when it is named, since it needs another build and models.
-const EMBEDDING: &str = "embedding";
+/// What is measured only when it is named: the first needs another build and models, the second takes long.
+const NAMED: [&str; 2] = ["embedding", "grow"];
 
 /// The middle of an odd number of figures, the upper of the two middles otherwise.
 pub fn median(figures: &mut [f64]) -> f64 {
@@ -40,8 +41,8 @@ async fn main() -> Result<()> {
         return upstream::run().await;
     }
     for part in &parts {
-        let known = part == EMBEDDING || PARTS.contains(&part.as_str());
-        ensure!(known, "there is no part `{part}`, only {} and {EMBEDDING}", PARTS.join(", "));
+        let known = NAMED.contains(&part.as_str()) || PARTS.contains(&part.as_str());
+        ensure!(known, "there is no part `{part}`, only {}, {}", PARTS.join(", "), NAMED.join(", "));
     }
     let binary = std::env::var_os("RESLY_BIN").map_or_else(|| PathBuf::from("target/release/resly"), PathBuf::from);
     let wants = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
@@ -73,8 +74,11 @@ async fn main() -> Result<()> {
     if wants("rest") {
         rest::run(&binary, &mut table).await?;
     }
-    if parts.iter().any(|part| part == EMBEDDING) {
+    if parts.iter().any(|part| part == "embedding") {
         embedding::run(&binary, &mut table).await?;
+    }
+    if parts.iter().any(|part| part == "grow") {
+        grow::run(&binary, &mut table).await?;
     }
     table.print()?;
     Ok(())

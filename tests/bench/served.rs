@@ -21,7 +21,9 @@ pub struct Served {
     pub base: String,
     binary: PathBuf,
     settings: Vec<(&'static str, String)>,
-    data: tempfile::TempDir,
+    data: PathBuf,
+    /// Removes the folder, where it is this host's own.
+    _temporary: Option<tempfile::TempDir>,
 }
 
 impl Served {
@@ -34,13 +36,24 @@ impl Served {
     pub async fn with_settings(
         binary: &Path,
         database_url: Option<String>,
-        mut settings: Vec<(&'static str, String)>,
+        settings: Vec<(&'static str, String)>,
     ) -> Result<Self> {
         let data = tempfile::tempdir()?;
+        let served = Self::on(binary, data.path(), database_url, settings).await?;
+        Ok(Self { _temporary: Some(data), ..served })
+    }
+
+    /// As [`Served::with_settings`], on a folder that may have data.
+    pub async fn on(
+        binary: &Path,
+        data: &Path,
+        database_url: Option<String>,
+        mut settings: Vec<(&'static str, String)>,
+    ) -> Result<Self> {
         settings.push(("RESLY_MASTER_KEY", resly_tests::host::master_key()));
         settings.extend(database_url.map(|url| ("RESLY_DATABASE_URL", url)));
         let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data.path());
+        command.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(data);
         command.envs(settings.clone()).env("RESLY_LOG_FORMAT", "json");
         command.stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("{} can't be started", binary.display()))?;
@@ -48,7 +61,27 @@ impl Served {
         let base = tokio::time::timeout(START, listening(&mut log)).await.context("the host doesn't start")??;
         // A full pipe would stop the host.
         tokio::spawn(async move { while let Ok(Some(_)) = log.next_line().await {} });
-        Ok(Self { child, base, binary: binary.to_owned(), settings, data })
+        Ok(Self { child, base, binary: binary.to_owned(), settings, data: data.to_owned(), _temporary: None })
+    }
+
+    /// Waits until the host says that it is ready.
+    pub async fn ready(&self) -> Result<()> {
+        let client = resly_tests::app::client();
+        let started = tokio::time::Instant::now();
+        while !client.get(format!("{}/readyz", self.base)).send().await?.status().is_success() {
+            ensure!(started.elapsed() < START, "the host isn't ready");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the host as an operator does, and waits for that.
+    pub async fn stop(mut self) -> Result<()> {
+        let id = i32::try_from(self.child.id().context("the host has ended")?)?;
+        let pid = rustix::process::Pid::from_raw(id).context("no process")?;
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        tokio::time::timeout(Duration::from_secs(20), self.child.wait()).await??;
+        Ok(())
     }
 
     /// Its resident memory.
@@ -59,7 +92,7 @@ impl Served {
     /// Makes an organization and returns its first key, which has every scope.
     pub async fn organization(&self, name: &str) -> Result<String> {
         let mut command = Command::new(&self.binary);
-        command.args(["init", "--organization", name, "--data"]).arg(self.data.path());
+        command.args(["init", "--organization", name, "--data"]).arg(&self.data);
         let done = command.envs(self.settings.clone()).output().await?;
         ensure!(done.status.success(), "resly init: {}", String::from_utf8_lossy(&done.stderr));
         let made: Value = serde_json::from_slice(&done.stdout)?;

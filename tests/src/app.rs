@@ -4,6 +4,8 @@
 //! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "this is test code in a library's place")]
 
+mod hosts;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
@@ -94,17 +96,6 @@ impl TestApp {
     pub async fn sharing(address: SocketAddr, oauth_clients: &str) -> Self {
         let (allow, oauth_clients) = (Some(address.to_string()), Some(oauth_clients.to_owned()));
         Self::launch(Launch { allow, oauth_clients, ..Launch::default() }).await
-    }
-
-    /// Two hosts on one PostgreSQL database, with the same organization and admin. The public address of both is that
-    /// of the first host.
-    pub async fn pair_reaching(address: SocketAddr) -> (Self, Self) {
-        let database_url = Some(crate::postgres::database().await);
-        let launch = Launch { allow: Some(address.to_string()), database_url, ..Launch::default() };
-        let first = Self::launch(launch.clone()).await;
-        let twin = Some((first.base.clone(), first.organization, first.key.clone(), first.admin.clone()));
-        let second = Self::launch(Launch { twin, ..launch }).await;
-        (first, second)
     }
 
     /// A host with settings by the names of their variables.

@@ -21,6 +21,7 @@ pub mod outage;
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]
 pub mod postgres;
 pub mod proxy;
+pub mod relay;
 pub mod retrieval;
 pub mod service;
 pub mod site;

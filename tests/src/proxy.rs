@@ -20,6 +20,16 @@ impl Proxy {
     /// nginx with its default settings and gzip on, as in Debian's `nginx.conf`. `more` are further directives of its
     /// location, such as `proxy_http_version 1.1;`.
     pub async fn nginx(host: SocketAddr, more: &str) -> Self {
+        Self::nginx_before(&[host], more).await
+    }
+
+    /// nginx in front of several hosts, which take turns. One that refuses a connection is tried again at the next request.
+    pub async fn balancing(hosts: &[SocketAddr]) -> Self {
+        Self::nginx_before(hosts, "proxy_http_version 1.1; proxy_buffering off;").await
+    }
+
+    async fn nginx_before(hosts: &[SocketAddr], more: &str) -> Self {
+        let hosts: String = hosts.iter().map(|host| format!("server {host} max_fails=0; ")).collect();
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().display();
         let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -27,10 +37,11 @@ impl Proxy {
             .concat();
         let config = format!(
             "daemon off; master_process off; pid {at}/pid; error_log {at}/error.log;\n\
-             events {{ worker_connections 64; }}\n\
+             events {{ worker_connections 512; }}\n\
              http {{\n{temporary}sendfile on; tcp_nopush on; default_type application/octet-stream;\n\
              access_log off; gzip on;\n\
-             server {{ listen unix:{at}/socket; location / {{ proxy_pass http://{host}; {more} }} }}\n}}\n"
+             upstream hosts {{ {hosts}}}\n\
+             server {{ listen unix:{at}/socket; location / {{ proxy_pass http://hosts; {more} }} }}\n}}\n"
         );
         std::fs::write(folder.path().join("config"), config).unwrap();
         let file = folder.path().join("config");
@@ -65,6 +76,11 @@ impl Proxy {
             tokio::task::yield_now().await;
         }
         Self { folder, _child: child }
+    }
+
+    /// Where it listens.
+    pub fn socket(&self) -> std::path::PathBuf {
+        self.folder.path().join("socket")
     }
 
     pub async fn connect(&self) -> UnixStream {

@@ -61,6 +61,8 @@ ids! {
     CrawlId,
     /// A passage of a source.
     PassageId,
+    /// One running process of the host. A restart gets another id, so the id is also an epoch.
+    HostId,
     /// A host's hold on work that it took from a queue.
     LeaseId,
     /// A connector installed by an organization.
@@ -81,6 +83,8 @@ ids! {
     WebhookId,
     /// A message to a webhook.
     DeliveryId,
+    /// A request to delete a visitor's data.
+    DeletionId,
     /// A row that nothing refers to (a usage row, an event).
     RowId,
 }

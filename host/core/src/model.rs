@@ -10,6 +10,7 @@ use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use self::estimate::TokenEstimate;
 pub use self::usage::{ReportedUsage, TokenUsage};
 use crate::knowledge::Passage;
 
@@ -159,6 +160,9 @@ pub enum ModelEvent {
     /// The data that the provider wants back with this message if its calls are run. Sent at most once, before
     /// `Finish`.
     Data(ProviderData),
+    /// What the model wrote since the last such event that nobody is shown: thinking. Estimated, for answers whose provider
+    /// doesn't count them.
+    Hidden(TokenEstimate),
     /// What the provider has said of this answer's tokens so far. Each report takes the place of the one before. It follows
     /// the text that it counts.
     Usage(ReportedUsage),

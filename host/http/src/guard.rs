@@ -49,7 +49,12 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
             let admission = api.admission(identity.principal.organization);
             request.extensions_mut().insert(admission.clone());
             request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
+            let organization = identity.principal.organization;
+            let changes = may_change(&request);
             let response = within_rates(&api, identity, request, next).await;
+            if changes && response.status().is_success() {
+                app.note_change(organization).await;
+            }
             drop(admission);
             (response, allowed)
         }
@@ -80,6 +85,13 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     }
     response
+}
+
+/// Whether a request may change what hosts remember: an admin's or an operator's that isn't a read.
+fn may_change(request: &Request) -> bool {
+    let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let changes = ["/api/admin", "/api/operator", "/rest"].iter().any(|part| route.starts_with(part));
+    !request.method().is_safe() && changes
 }
 
 /// Runs the handler unless a rate of the key is reached, or the plan doesn't have what the route needs.

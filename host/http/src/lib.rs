@@ -19,6 +19,7 @@ mod guard;
 pub mod handbook;
 mod health;
 mod html;
+mod internal;
 mod log_line;
 mod messages;
 pub mod metrics;

@@ -34,6 +34,7 @@ names! {
     ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
     CrawlStatus = resly_core::knowledge::crawl::CrawlStatus { Queued, Running, Done, Failed }
     CrawledPageState = resly_core::knowledge::crawl::CrawledPageState { Found, Ready, Failed, Skipped }
+    DeletionState = resly_store::DeletionState { Pending, Done }
     DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
     Environment = resly_core::connector::connection::Environment { Sandbox, Production }
     Event = resly_core::alert::Event {

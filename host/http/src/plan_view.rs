@@ -65,6 +65,9 @@ pub struct Plan {
     log_days: u32,
     /// How many bytes a day the log takes in each environment before it is sampled.
     log_bytes_per_day: u64,
+    /// After how many days a conversation that nobody continued is deleted; `null` keeps it for ever.
+    #[schema(required)]
+    conversation_days: Option<u32>,
     /// From then on chats and searches are refused.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     subscription_ends_at: Option<Timestamp>,
@@ -81,6 +84,7 @@ impl Plan {
             features: terms.features.list(),
             log_days: terms.log_days,
             log_bytes_per_day: terms.log_bytes_per_day,
+            conversation_days: terms.conversation_days,
             subscription_ends_at: subscription.ends_at(),
             subscription: Subscription::at(subscription, now),
         }

@@ -7,7 +7,7 @@ use axum::{
     extract::{MatchedPath, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 use futures::FutureExt;
 use http::header;
@@ -17,7 +17,7 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, admin, chat, console, docs, guard, health, messages,
+    Api, admin, chat, console, docs, guard, health, internal, messages,
     metrics::{self, method_name},
     oauth, openapi, operator,
     problem::{Problem, ToldProblem, kinds},
@@ -39,6 +39,8 @@ pub fn router(api: Api) -> Router {
         .nest("/rest", Router::new().fallback(not_found).layer(guarded).layer(translated))
         .merge(host)
         .merge(pages())
+        // For other hosts alone. All methods lead to the handler, so that others find nothing here at all.
+        .route(internal::PATHS, any(internal::handle))
         .fallback(docs::not_found)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(api.clone(), measure))
@@ -81,8 +83,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, crawls, keys, logs, plan, sources, synonyms, tickets, usage, usage_history,
-        vault, webhook, workflows,
+        alerts, approvals, conversations, crawls, deletions, keys, logs, plan, sources, synonyms, tickets, usage,
+        usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -115,6 +117,9 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
         .routes(routes!(tickets::list))
+        .routes(routes!(deletions::create))
+        .routes(routes!(deletions::list))
+        .routes(routes!(deletions::get))
 }
 
 /// The catalogue.

@@ -196,6 +196,10 @@ impl<R: AnswerReader> Answer<R> {
         if !text.is_empty() {
             self.events.push_back(Ok(ModelEvent::Text(text)));
         }
+        let hidden = mem::take(&mut state.hidden);
+        if !hidden.is_zero() {
+            self.events.push_back(Ok(ModelEvent::Hidden(hidden)));
+        }
         if let Some(report) = state.take_report() {
             self.events.push_back(Ok(ModelEvent::Usage(report)));
         }

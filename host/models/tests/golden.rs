@@ -1,6 +1,8 @@
 //! Answers of providers, replayed streamed and unstreamed: the same text, calls and tokens come of both
 //! (`golden/README.md` names the documentation).
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 use std::{
     collections::VecDeque,
     path::Path,
@@ -94,7 +96,7 @@ async fn ask(model: &dyn Model) -> Answer {
             }
             Ok(ModelEvent::Usage(usage)) => answer.usage = usage,
             Ok(ModelEvent::Finish(reason)) => answer.finish = Some(reason),
-            Ok(ModelEvent::Data(_) | ModelEvent::Cites(_)) => {}
+            Ok(ModelEvent::Data(_) | ModelEvent::Cites(_) | ModelEvent::Hidden(_)) => {}
             Err(ModelError::Truncated { .. }) => answer.failed = true,
             Err(error) => panic!("{error}"),
         }

@@ -38,8 +38,9 @@ use crate::{
     words::{Effort, Matches, Typing, WordsError},
 };
 
-/// How long a knowledge version is used without asking the store.
-const FRESH: Duration = Duration::from_secs(1);
+/// How long a knowledge version is used without asking the store. A change is in force within a second; the rest of it is
+/// for the read itself.
+const FRESH: Duration = Duration::from_millis(800);
 /// How long a question waits for its vector. Without it, the answer relies on words alone.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Bytes of snapshots in memory for all organizations, unless the host sets another bound.
@@ -109,6 +110,11 @@ impl Library {
     /// Begins to measure what the embedder's cosines mean, which the first question would do otherwise.
     pub fn calibrate(&self) {
         self.calibrator.start();
+    }
+
+    /// Asks for every organization's knowledge version anew the next time, after a change on another host.
+    pub fn forget_all(&self) {
+        self.versions.invalidate_all();
     }
 
     /// Deletes a source. False when the organization has none with that id.

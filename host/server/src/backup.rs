@@ -15,11 +15,27 @@ use zeroize::Zeroizing;
 
 use crate::config::Config;
 
-/// What was done: a line of JSON, and what a person should know.
+/// What was done.
 #[derive(Debug)]
 pub struct Outcome {
-    pub line: Value,
+    /// For standard output: mostly a line of JSON.
+    pub text: String,
+    /// What a person should know.
     pub advice: String,
+    /// What makes the command fail although there is something to print.
+    pub result: anyhow::Result<()>,
+}
+
+impl Outcome {
+    fn new(line: &Value, advice: String) -> Self {
+        Self { text: format!("{line}\n"), advice, result: Ok(()) }
+    }
+}
+
+impl From<Value> for Outcome {
+    fn from(line: Value) -> Self {
+        Self::new(&line, String::new())
+    }
 }
 
 /// Backs the database up into a file, while a host serves or not.
@@ -56,7 +72,7 @@ pub async fn back_up(config: &Config, to: &Path, with_keys: bool, replace: bool)
         ),
     };
     let line = json!({"backup": backup.file, "bytes": backup.bytes, "schema": backup.schema, "master_key": key});
-    Ok(Outcome { line, advice })
+    Ok(Outcome::new(&line, advice))
 }
 
 /// Puts a backup in the data folder, with the master key beside it if there is one.
@@ -101,7 +117,7 @@ pub async fn restore(config: &Config, from: &Path, replace: bool) -> anyhow::Res
     advice.push("start the host with `resly serve`; what was being written at the time is settled then".to_owned());
     let line = json!({"restored": config.data, "schema": restored.schema, "newest_schema": restored.newest_schema,
         "replaced": restored.replaced, "master_key": given});
-    Ok(Outcome { line, advice: advice.join("\n") })
+    Ok(Outcome::new(&line, advice.join("\n")))
 }
 
 /// Where the master key of a backup is.

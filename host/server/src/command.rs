@@ -109,9 +109,9 @@ fn run() -> anyhow::Result<()> {
             Subcommand::Operator(verb) => print(&operator::run(&config, verb).await?),
             Subcommand::Database(verb) => {
                 let outcome = database::run(&config, verb).await?;
-                print(&format!("{}\n", outcome.line))?;
+                print(&outcome.text)?;
                 say_advice(&outcome.advice);
-                Ok(())
+                outcome.result
             }
             Subcommand::Vault { rotate } => keys(config, rotate).await,
             Subcommand::OpenApi | Subcommand::Import(_) => Ok(()),

@@ -38,6 +38,7 @@ use resly_service::{
     accounts::Accounts,
     bundled::Bundle,
     catalogue::ConnectorCatalog,
+    cluster::{Cluster, ClusterError, changes::Changes},
     crawls,
     keyring::Keyring,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
@@ -113,6 +114,8 @@ pub enum ComposeError {
     #[error(transparent)]
     Bundle(#[from] resly_service::bundled::BundleError),
     #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
     Sandbox(#[from] resly_sandbox::SandboxError),
     #[error("RESLY_OAUTH_CLIENTS: `{0}` is no bundled connector that authorizes by OAuth; those are: {1}")]
     OauthClient(String, String),
@@ -134,6 +137,9 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let store = secrets::open_store(config).await?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
+    let host_key = secrets::host_key(&wrapping, &store, &*random).await?;
+    let cluster =
+        Cluster::new(store.clone(), host_key, config.internal_url.clone(), Arc::clone(&clock), Arc::clone(&random))?;
     let mac_key = keys.derive_newest("resly compiled components v1");
 
     let catalogue = Arc::new(ConnectorCatalog::new(Bundle::open()?, store.clone()));
@@ -212,7 +218,9 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let indexes = config.data.join("search");
     let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random))
         .with_reranker(reranker);
+    let changes = Changes::default();
     let turns = Turns {
+        host: cluster.id,
         store: Arc::new(store.clone()),
         model: match model {
             Some(model) => model,
@@ -242,7 +250,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         preparing: AtomicBool::new(false),
         stopping: AtomicBool::new(false),
         public_url,
-        keyring: Keyring::new(store.clone(), pepper, Arc::clone(&clock), Arc::clone(&random)),
+        keyring: Keyring::new(store.clone(), pepper, changes.clone(), Arc::clone(&clock), Arc::clone(&random)),
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
         hooks,
         biller: config.biller.clone(),
@@ -255,6 +263,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         metrics,
         store,
         turns,
+        cluster,
+        changes,
         connectors,
         catalogue,
         library,

@@ -1,16 +1,18 @@
-//! `resly db`: backups, and a dashboard's own way into PostgreSQL.
+//! `resly db`: backups, the move to another store, and what dashboards read.
+
+use std::path::Path;
 
 use anyhow::Context;
 use resly_core::time::SystemClock;
 use resly_service::{database_roles, organizations, random::OsRandom};
 use resly_store::{DatabaseRoleName, Store};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use crate::{
     backup::{self, Outcome},
     cli::DatabaseSubcommand,
     config::Config,
-    secrets,
+    secrets, store_copy,
 };
 
 /// Does it, and returns what is to be printed.
@@ -20,6 +22,8 @@ pub async fn run(config: &Config, verb: DatabaseSubcommand) -> anyhow::Result<Ou
         DatabaseSubcommand::Restore { from, force } => backup::restore(config, &from, force).await,
         DatabaseSubcommand::Grant { organization, role } => grant(config, &organization, &role).await,
         DatabaseSubcommand::Revoke { role } => revoke(config, &role).await,
+        DatabaseSubcommand::Snapshot { organization, to, force } => snapshot(config, &organization, &to, force).await,
+        DatabaseSubcommand::Copy { from, to } => store_copy::run(&from, &to).await,
     }
 }
 
@@ -29,8 +33,7 @@ async fn grant(config: &Config, organization: &str, role: &str) -> anyhow::Resul
     let (id, called) = organizations::choose(&store, organization).await?;
     let password = database_roles::grant(&store, &SystemClock, &OsRandom, id, name).await?;
     store.close().await;
-    let line = json!({"role": role, "password": password.as_str(), "organization": id, "name": called});
-    Ok(Outcome { line, advice: String::new() })
+    Ok(json!({"role": role, "password": password.as_str(), "organization": id, "name": called}).into())
 }
 
 async fn revoke(config: &Config, role: &str) -> anyhow::Result<Outcome> {
@@ -38,7 +41,17 @@ async fn revoke(config: &Config, role: &str) -> anyhow::Result<Outcome> {
     let store = Store::open_beside(&secrets::store_config(config)).await?;
     store.revoke_database_role(name).await?;
     store.close().await;
-    Ok(Outcome { line: json!({"role": role, "revoked": true}), advice: String::new() })
+    Ok(json!({"role": role, "revoked": true}).into())
+}
+
+async fn snapshot(config: &Config, organization: &str, to: &Path, force: bool) -> anyhow::Result<Outcome> {
+    let store = Store::open_beside(&secrets::store_config(config)).await?;
+    let (id, called) = organizations::choose(&store, organization).await?;
+    let snapshot = store.snapshot_organization(id, to, force).await?;
+    store.close().await;
+    let rows: Map<String, Value> =
+        snapshot.rows.iter().map(|(table, rows)| ((*table).to_owned(), json!(rows))).collect();
+    Ok(json!({"file": to, "organization": id, "name": called, "rows": rows}).into())
 }
 
 fn parse(role: &str) -> anyhow::Result<DatabaseRoleName> {

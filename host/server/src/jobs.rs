@@ -4,7 +4,11 @@
 use std::{fmt::Display, sync::Arc, time::Duration};
 
 use resly_core::metrics::names;
-use resly_service::{App, checks, crawls, sources, upload};
+use resly_service::{
+    App, checks,
+    cluster::{self, changes},
+    crawls, deletions, retention, sources, upload,
+};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
@@ -13,6 +17,8 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How late a source is read that waits, and a crawl goes on.
 const READ_EVERY: Duration = Duration::from_secs(2);
+/// How late the data of a visitor is deleted after the request.
+const ERASE_EVERY: Duration = Duration::from_secs(2);
 /// How late an answer is cancelled when another host was asked to cancel it.
 const CANCEL_EVERY: Duration = Duration::from_secs(1);
 
@@ -23,6 +29,8 @@ pub fn start(app: &Arc<App>) -> JoinSet<()> {
         for job in Job::all(app.store.is_shared()) {
             jobs.spawn(job.repeat(Arc::clone(app)));
         }
+        let app = Arc::clone(app);
+        jobs.spawn(async move { changes::listen(&app).await });
     }
     jobs
 }
@@ -35,16 +43,21 @@ enum Job {
     Deliver,
     Read,
     Crawl,
+    Erase,
     Cancel,
+    Renew,
+    Tell,
 }
 
 impl Job {
     /// The jobs of a host, which shares its database with other hosts or has it for itself.
     fn all(shared: bool) -> Vec<Self> {
-        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl];
-        // Without other hosts, the host that is asked to cancel an answer is the one that writes it.
+        let mut jobs =
+            vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl, Self::Erase];
+        // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
+        // this host.
         if shared {
-            jobs.push(Self::Cancel);
+            jobs.extend([Self::Cancel, Self::Renew, Self::Tell]);
         }
         jobs
     }
@@ -55,7 +68,10 @@ impl Job {
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
             Self::Read | Self::Crawl => READ_EVERY,
+            Self::Erase => ERASE_EVERY,
             Self::Cancel => CANCEL_EVERY,
+            Self::Renew => cluster::RENEW_EVERY,
+            Self::Tell => changes::TICK,
         }
     }
 
@@ -73,7 +89,10 @@ impl Job {
                 Self::Deliver => deliver(&app).await,
                 Self::Read => read(&app).await,
                 Self::Crawl => crawl(&app).await,
+                Self::Erase => erase(&app).await,
                 Self::Cancel => cancel(&app).await,
+                Self::Renew => renew(&app).await,
+                Self::Tell => tell(&app).await,
             };
             self.measure(ok, &app);
         }
@@ -96,7 +115,10 @@ impl Job {
             Self::Deliver => "deliver",
             Self::Read => "read",
             Self::Crawl => "crawl",
+            Self::Erase => "erase",
             Self::Cancel => "cancel",
+            Self::Renew => "renew",
+            Self::Tell => "tell",
         }
     }
 }
@@ -132,6 +154,7 @@ async fn expire(app: &Arc<App>) -> bool {
     if let Some(deleted @ 1..) = calls {
         tracing::info!(deleted, "deleted old connector calls and approvals");
     }
+    let conversations = logged(retention::expire(app).await, "old conversations could not be deleted");
     let deliveries = logged(store.expire_deliveries(now).await, "old webhook deliveries could not be forgotten");
     let uploads =
         logged(store.forget_unfinished_uploads(now).await, "what uploads left that were cut off could not be deleted");
@@ -144,7 +167,12 @@ async fn expire(app: &Arc<App>) -> bool {
         tracing::info!(sources, "deleted sources that dead hosts were adding");
     }
     let warned = logged(store.warn_of_expiry(now).await, "credentials that end could not be looked for");
-    calls.is_some() && deliveries.is_some() && uploads.is_some() && sources.is_some() && warned.is_some()
+    calls.is_some()
+        && conversations.is_some()
+        && deliveries.is_some()
+        && uploads.is_some()
+        && sources.is_some()
+        && warned.is_some()
 }
 
 /// Checks whether connections work.
@@ -152,9 +180,27 @@ async fn check(app: &Arc<App>) -> bool {
     logged(checks::run_due(app).await, "connections could not be checked").is_some()
 }
 
+/// Deletes the data of visitors on request.
+async fn erase(app: &Arc<App>) -> bool {
+    logged(deletions::run_due(app).await, "requests to delete visitors' data could not be looked for").is_some()
+}
+
 /// Cancels the answers that other hosts were asked to cancel.
 async fn cancel(app: &Arc<App>) -> bool {
     logged(app.turns.cancel_requested().await, "answers to cancel could not be looked for").is_some()
+}
+
+/// Tells the other hosts that this one runs.
+async fn renew(app: &Arc<App>) -> bool {
+    logged(app.cluster.renew().await, "this host's lease could not be renewed: other hosts may think that it is gone")
+        .is_some()
+}
+
+/// Tells the other hosts that something has changed.
+async fn tell(app: &Arc<App>) -> bool {
+    let told = changes::tell(app).await;
+    // It is tried again at once, and nothing depends on it.
+    told.inspect_err(|error| tracing::debug!(%error, "other hosts could not be told of a change")).is_ok()
 }
 
 /// Delivers the messages of webhooks.
@@ -177,9 +223,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_alone_looks_for_no_requests_to_cancel() {
-        assert!(Job::all(true).contains(&Job::Cancel));
+    fn a_host_alone_does_nothing_for_other_hosts() {
         let alone = Job::all(false);
-        assert!(!alone.contains(&Job::Cancel) && alone.len() + 1 == Job::all(true).len(), "{alone:?}");
+        let mut shared = Job::all(true);
+        shared.retain(|job| !alone.contains(job));
+        assert_eq!(shared, [Job::Cancel, Job::Renew, Job::Tell]);
     }
 }

@@ -20,4 +20,5 @@ pub mod new_key;
 pub mod operator;
 pub mod secrets;
 pub mod serve;
+pub mod store_copy;
 pub mod vault;

@@ -11,6 +11,7 @@ use resly_core::{
 };
 use resly_http::answers::Key;
 use resly_service::{
+    cluster::changes::Changes,
     key::NewSecret,
     keyring::Keyring,
     keys::{self, KeyError, KeyIssuer, NewKey},
@@ -40,7 +41,7 @@ pub async fn init(config: &Config, name: &str) -> anyhow::Result<Value> {
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let organization = organizations::create(&store, &SystemClock, &*random, name.clone()).await?;
-    let keyring = Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random);
+    let keyring = Keyring::new(store.clone(), pepper, Changes::default(), Arc::new(SystemClock), random);
     let scopes = [Scope::Chat, Scope::Search, Scope::Admin, Scope::Operator, Scope::DataWrite];
     let key = make(&keyring, organization, "first".to_owned(), scopes.to_vec()).await?;
     store.close().await;
@@ -85,7 +86,7 @@ pub async fn keyring(config: &Config, store: &Store, random: Arc<dyn Random>) ->
     let keys = secrets::master_keys(config, false)?;
     let wrapping = secrets::wrapping(&keys, store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, store, &*random).await?;
-    Ok(Keyring::new(store.clone(), pepper, Arc::new(SystemClock), random))
+    Ok(Keyring::new(store.clone(), pepper, Changes::default(), Arc::new(SystemClock), random))
 }
 
 /// Makes a secret key. A mistake names its option.

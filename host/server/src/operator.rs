@@ -123,6 +123,7 @@ fn read_terms(options: TermsOptions) -> anyhow::Result<Overrides> {
         per_minute: read_limits(&per_minute).context("--per-minute")?,
         log_days,
         log_bytes_per_day,
+        conversation_days: None,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use resly_core::{error::StoreError, time::Random};
-use resly_service::{key::Pepper, outbound::WrappedKeys};
+use resly_service::{cluster::signature::HostKey, key::Pepper, outbound::WrappedKeys};
 use resly_store::{OpenError, Store, StoreConfig};
 use resly_vault::{MasterKeyError, MasterKeySource, MasterKeys, VaultError, Wrapping};
 use rustix::process::{Resource, Rlimit, setrlimit};
@@ -13,6 +13,8 @@ use crate::config::Config;
 
 /// The name of the secret with which API keys are hashed.
 const PEPPERS: &str = "api key peppers";
+/// The name of the secret with which hosts sign what they ask each other.
+const HOST_KEY: &str = "requests between hosts";
 
 /// Why a host can't open its secrets. Each message says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +27,8 @@ pub enum SecretsError {
     Store(#[from] StoreError),
     #[error("the host's own secrets can't be opened with the master keys it was given: {0}")]
     Closed(VaultError),
-    #[error("the secret with which API keys are hashed is damaged: restore the table `host_secrets` from a backup")]
-    Damaged,
+    #[error("the secret {0} is damaged: restore the table `host_secrets` from a backup")]
+    Damaged(&'static str),
 }
 
 /// Reads the master keys, and applies production's rules if this is production.
@@ -80,9 +82,29 @@ pub async fn pepper(
     } else {
         random.fill(&mut fresh);
     }
-    let kept = wrapping.host_secret(PEPPERS, &fresh).await.map_err(|error| match error {
+    let kept = wrapping.host_secret(PEPPERS, &fresh).await.map_err(closed)?;
+    Pepper::new(&kept).ok_or(SecretsError::Damaged("with which API keys are hashed"))
+}
+
+/// The secret with which the hosts of a database sign what they ask each other. The first start makes it at random. `None`
+/// when the database has one host only.
+pub async fn host_key(
+    wrapping: &Wrapping,
+    store: &Store,
+    random: &dyn Random,
+) -> Result<Option<HostKey>, SecretsError> {
+    if !store.is_shared() {
+        return Ok(None);
+    }
+    let mut fresh = Zeroizing::new(vec![0; 32]);
+    random.fill(&mut fresh);
+    let kept = wrapping.host_secret(HOST_KEY, &fresh).await.map_err(closed)?;
+    HostKey::new(&kept).map(Some).ok_or(SecretsError::Damaged("with which hosts sign what they ask each other"))
+}
+
+fn closed(error: VaultError) -> SecretsError {
+    match error {
         VaultError::Store(error) => SecretsError::Store(error),
         error => SecretsError::Closed(error),
-    })?;
-    Pepper::new(&kept).ok_or(SecretsError::Damaged)
+    }
 }

@@ -19,7 +19,7 @@ use resly_http::{
 };
 use resly_service::App;
 use tokio::{
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::watch,
     time::{Instant, sleep, timeout},
 };
@@ -56,6 +56,11 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
     let Api { app, connection_limiter: limiter, prometheus, drain: patience, .. } = api;
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));
+        app.cluster.listening_on((!address.ip().is_unspecified()).then(|| format!("http://{address}")));
+    }
+    // Before the first turn, so that others can find its writer. The job tries again.
+    if let Err(error) = app.cluster.renew().await {
+        tracing::warn!(%error, "the other hosts could not be told of this one");
     }
     let mut jobs = jobs::start(&app);
     jobs.spawn(keep_metrics_small(prometheus));
@@ -65,7 +70,7 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
         () = accept(&listener, &shared, &connections) => {}
         () = shutdown_requested(&mut stop) => {}
     }
-    drop(listener);
+    accept_rest(listener, &shared, &connections);
     app.stopping.store(true, Ordering::Relaxed);
     tracing::info!("draining");
     shared.draining.cancel();
@@ -75,7 +80,7 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
     bounded("connections", connections.wait()).await;
     bounded("jobs", jobs.shutdown()).await;
     bounded("calls", app.connectors.settle_pending()).await;
-    bounded("key usage", app.keyring.flush()).await;
+    bounded("key usage and the host's row", async { tokio::join!(app.keyring.flush(), app.cluster.leave()) }).await;
     bounded("store", app.store.close()).await;
 }
 
@@ -108,6 +113,20 @@ async fn accept(listener: &TcpListener, shared: &Shared, connections: &TaskTrack
                 shared.limiter.make_room();
                 sleep(back_off(failures)).await;
             }
+        }
+    }
+}
+
+/// Accepts the connections that clients have opened, and closes the listener. A connection that is never accepted would be
+/// reset, and a proxy can't repeat a question that it has sent.
+fn accept_rest(listener: TcpListener, shared: &Shared, connections: &TaskTracker) {
+    // Asks the system itself: tokio hears of new connections a moment later.
+    let Ok(listener) = listener.into_std() else { return };
+    for _ in 0..BACKLOG {
+        let Ok((stream, peer)) = listener.accept() else { return };
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            connections.spawn(connection::serve(stream, peer, shared.clone()));
         }
     }
 }
@@ -177,7 +196,7 @@ pub fn stop_signal() -> io::Result<watch::Receiver<bool>> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpStream;
+    use std::net::TcpStream as StdStream;
 
     use super::*;
 
@@ -197,7 +216,7 @@ mod tests {
         // Nobody accepts them. One that is dropped gets no answer, and tries again after a second.
         let mut waiting = Vec::new();
         for n in 0..kept.min(1_500) {
-            let connected = TcpStream::connect_timeout(&address, Duration::from_millis(900));
+            let connected = StdStream::connect_timeout(&address, Duration::from_millis(900));
             waiting.push(connected.unwrap_or_else(|error| panic!("client {n} of {kept}: {error}")));
         }
     }

@@ -25,8 +25,16 @@ use resly_store::Store;
 use resly_vault::{VaultError, Wrapping};
 
 use crate::{
-    accounts::Accounts, billing::SigningSecrets, catalogue::ConnectorCatalog, keyring::Keyring,
-    outbound::CredentialSealer, places::Places, rates::Rates, sources::OriginLocks, webhooks::WebhookDispatcher,
+    accounts::Accounts,
+    billing::SigningSecrets,
+    catalogue::ConnectorCatalog,
+    cluster::{Cluster, changes::Changes},
+    keyring::Keyring,
+    outbound::CredentialSealer,
+    places::Places,
+    rates::Rates,
+    sources::OriginLocks,
+    webhooks::WebhookDispatcher,
 };
 
 /// The address under which people reach this host is not known yet.
@@ -41,6 +49,10 @@ pub struct App {
     pub metrics: Metrics,
     pub store: Store,
     pub turns: Turns,
+    /// The hosts that share the database.
+    pub cluster: Cluster,
+    /// Whether something changed that the other hosts have to hear of.
+    pub changes: Changes,
     pub connectors: Connectors,
     pub catalogue: Arc<ConnectorCatalog>,
     pub library: Library,
@@ -77,6 +89,13 @@ pub struct App {
 }
 
 impl App {
+    /// Puts what an admin changed in force: on this host at once, on the others as soon as they hear of it.
+    #[boxed]
+    pub async fn note_change(&self, organization: OrganizationId) {
+        self.turns.offers.forget(organization).await;
+        self.changes.note();
+    }
+
     /// Seals what an admin sent as a connection's credentials.
     #[boxed]
     pub async fn seal(

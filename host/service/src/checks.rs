@@ -60,7 +60,7 @@ async fn check_connection(app: &App, check: DueCheck) -> Result<(), StoreError> 
 /// Returns whether the check had a result. A connection without a test in its manifest isn't called. Its health follows
 /// from its traffic.
 async fn run_check(app: &App, check: DueCheck) -> Result<bool, CallError> {
-    let DueCheck { organization, connection } = check;
+    let DueCheck { organization, connection, .. } = check;
     let connection = app.store.connection(organization, connection).await?.ok_or(CallError::NoConnection)?;
     let prepared = app.connectors.prepare(&connection).await?;
     let Some(test) = prepared.installable.manifest.test.clone() else {

@@ -22,6 +22,7 @@ use resly_core::{
 use resly_store::{KeyChange, KeyChangeError, KeySummary, NewKey, Store, StoredKey, Successor};
 
 use crate::{
+    cluster::changes::Changes,
     key::{self, MalformedKey, NewSecret, Pepper},
     origins::Origins,
 };
@@ -97,15 +98,17 @@ pub struct Keyring {
     random: Arc<dyn Random>,
     remembered: Cache<KeyId, Option<Arc<Remembered>>>,
     origins: Origins,
+    /// What other hosts have to hear of.
+    changes: Changes,
     /// When keys were last used, gathered for [`Keyring::flush`].
     used: Mutex<HashMap<KeyId, Timestamp>>,
 }
 
 impl Keyring {
-    pub fn new(store: Store, pepper: Pepper, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
+    pub fn new(store: Store, pepper: Pepper, changes: Changes, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
         let remembered = Cache::builder().max_capacity(100_000).time_to_live(REMEMBERED).build();
         let origins = Origins::new(store.clone());
-        Self { store, pepper, clock, random, remembered, origins, used: Mutex::default() }
+        Self { store, pepper, clock, random, remembered, origins, changes, used: Mutex::default() }
     }
 
     pub fn now(&self) -> Timestamp {
@@ -150,6 +153,7 @@ impl Keyring {
         let (secret, new) = self.mint(spec);
         self.store.create_key(new).await?;
         self.origins.forget();
+        self.changes.note();
         Ok(secret)
     }
 
@@ -204,6 +208,13 @@ impl Keyring {
     /// Makes this host ask the store the next time, both for the key and for the origins that keys allow.
     async fn forget(&self, key: &KeyId) {
         self.remembered.invalidate(key).await;
+        self.origins.forget();
+        self.changes.note();
+    }
+
+    /// Makes this host ask the store for every key and origin the next time, after a change on another host.
+    pub fn forget_all(&self) {
+        self.remembered.invalidate_all();
         self.origins.forget();
     }
 

@@ -6,7 +6,8 @@ use moka::future::Cache;
 use resly_core::boxed;
 use resly_store::Store;
 
-const REMEMBERED: Duration = Duration::from_secs(5);
+/// A change is in force within a second; the rest of it is for the read itself.
+const REMEMBERED: Duration = Duration::from_millis(800);
 
 pub struct Origins {
     store: Store,

@@ -11,6 +11,9 @@ use crate::{App, FieldError};
 const LOG_DAYS: RangeInclusive<u32> = 1..=3650;
 const LOG_BYTES: RangeInclusive<u64> = 1 << 20..=1 << 40;
 
+/// Ten years at most.
+const CONVERSATION_DAYS: RangeInclusive<u32> = 1..=3650;
+
 /// Why terms stay as they are.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
@@ -69,6 +72,11 @@ pub(crate) fn check(terms: &Overrides) -> Vec<FieldError> {
         let expected = format!("{} to {} bytes", LOG_BYTES.start(), LOG_BYTES.end());
         mistakes.push(FieldError::new("log_bytes_per_day", expected));
     }
+    if terms.conversation_days.flatten().is_some_and(|days| !CONVERSATION_DAYS.contains(&days)) {
+        let (least, most) = (CONVERSATION_DAYS.start(), CONVERSATION_DAYS.end());
+        let expected = format!("{least} to {most} days; null keeps conversations for ever");
+        mistakes.push(FieldError::new("conversation_days", expected));
+    }
     mistakes
 }
 
@@ -83,10 +91,15 @@ mod tests {
             per_minute: [(Meter::Messages, Some(0)), (Meter::Embeddings, Some(1))].into(),
             log_days: Some(0),
             log_bytes_per_day: Some(1),
+            conversation_days: Some(Some(0)),
         };
         let paths: Vec<String> = check(&terms).into_iter().map(|mistake| mistake.path).collect();
-        assert_eq!(paths, ["limits.messages", "per_minute.messages", "log_days", "log_bytes_per_day"]);
-        let fits = Overrides { log_days: Some(30), log_bytes_per_day: Some(1 << 20), ..Overrides::default() };
-        assert_eq!(check(&fits), []);
+        let expected = ["limits.messages", "per_minute.messages", "log_days", "log_bytes_per_day", "conversation_days"];
+        assert_eq!(paths, expected);
+        for conversation_days in [Some(None), Some(Some(3650))] {
+            let (log_days, log_bytes_per_day) = (Some(30), Some(1 << 20));
+            let fits = Overrides { log_days, log_bytes_per_day, conversation_days, ..Overrides::default() };
+            assert_eq!(check(&fits), []);
+        }
     }
 }

@@ -89,7 +89,7 @@ impl WebhookDispatcher {
                 "a webhook's message was not taken"
             );
         }
-        self.store.settle_delivery(due.organization, due.id, DeliveryAttempt { status, error, again_at }, now).await
+        self.store.settle_delivery(due, DeliveryAttempt { status, error, again_at }, now).await
     }
 
     /// Sends a test message once, and returns the result. `None` when there is no webhook.
@@ -101,7 +101,7 @@ impl WebhookDispatcher {
         let Some(due) = begun else { return Ok(None) };
         let (status, error) = self.send(&due).await;
         let tried = DeliveryAttempt { status, error: error.clone(), again_at: None };
-        self.store.settle_delivery(organization, due.id, tried, self.clock.now()).await?;
+        self.store.settle_delivery(&due, tried, self.clock.now()).await?;
         Ok(Some(TestDelivery { status, error }))
     }
 

@@ -57,6 +57,14 @@ impl AccountRow {
     }
 }
 
+/// An account with its connection.
+#[derive(sqlx_macros::FromRow)]
+struct KeyedRow {
+    connection_id: Id,
+    #[sqlx(flatten)]
+    account: AccountRow,
+}
+
 /// The visitor as the row has it. The organization's own account has ''.
 pub(crate) fn visitor_of(key: &AccountKey) -> Text<'_> {
     Text(key.visitor.as_deref().unwrap_or_default())
@@ -113,7 +121,7 @@ async fn put(
     Ok(true)
 }
 
-async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, sqlx::Error> {
+pub(crate) async fn delete(db: &mut Conn<'_>, key: &AccountKey) -> Result<Option<Account>, sqlx::Error> {
     let deleted = row!(
         db,
         AccountRow,
@@ -162,6 +170,32 @@ pub(crate) async fn of(
     let keyed = found.into_iter().map(|row| {
         let visitor = Some(row.visitor.clone()).filter(|visitor| !visitor.is_empty());
         (AccountKey { organization, connection, visitor }, row.account())
+    });
+    Ok(keyed.collect())
+}
+
+/// The accounts of a visitor that were connected until `at`.
+pub(crate) async fn of_visitor(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    visitor: &str,
+    at: Timestamp,
+) -> Result<Vec<(AccountKey, Account)>, sqlx::Error> {
+    let found = rows!(
+        db,
+        KeyedRow,
+        select!(
+            account,
+            "FROM connection_accounts WHERE organization_id = $1 AND visitor = $2 AND authorized_at <= $3
+             ORDER BY connection_id"
+        ),
+        Id(organization.0),
+        Text(visitor),
+        Time(at)
+    )?;
+    let keyed = found.into_iter().map(|row| {
+        let connection = ConnectionId(row.connection_id.0);
+        (AccountKey { organization, connection, visitor: Some(visitor.to_owned()) }, row.account.account())
     });
     Ok(keyed.collect())
 }
@@ -215,17 +249,11 @@ impl Store {
         &self,
         organization: OrganizationId,
     ) -> Result<BTreeMap<ConnectionId, Account>, StoreError> {
-        #[derive(sqlx_macros::FromRow)]
-        struct Keyed {
-            connection_id: Id,
-            #[sqlx(flatten)]
-            account: AccountRow,
-        }
         let doing = "list an organization's accounts";
         let mut db = self.reader(doing).await?;
         let found = rows!(
             db,
-            Keyed,
+            KeyedRow,
             select!(
                 account,
                 "FROM connection_accounts WHERE organization_id = $1 AND visitor = '' AND sealed IS NOT NULL"

@@ -155,6 +155,8 @@ impl PartialFile {
         let mut name = target.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.partial", std::process::id()));
         let path = target.with_file_name(name);
+        // One that a process of this id left when it was killed.
+        let _ = fs::remove_file(&path);
         match File::options().write(true).create_new(true).mode(0o600).open(&path) {
             Ok(_) => Ok(Self { path }),
             Err(error) => Err(BackupError::File { doing: "made", path, error }),

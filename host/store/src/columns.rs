@@ -40,6 +40,11 @@ macro_rules! columns {
         "c.id, c.url, c.settings, c.status, c.failure, c.run, c.bytes, c.left_out, c.created_at, c.started_at, c.ended_at,
          c.due_at"
     };
+    // `DeletionRow` in `deletions.rs`.
+    (deletion) => {
+        "id, key_id, state, conversations, messages, tickets, approvals, connector_calls, idempotency_results, accounts,
+         unconfirmed_revocations, created_at, completed_at"
+    };
     // `FlowRow` in `flows.rs`.
     (flow) => {
         "organization_id, connection_id, visitor, revision, key_id, verifier, expires_at"
@@ -62,7 +67,7 @@ macro_rules! columns {
         "plan, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, limit_model_input_tokens,
          limit_model_cached_input_tokens, limit_model_output_tokens, messages_per_minute, embeddings_per_minute,
          connector_calls_per_minute, fuel_per_minute, model_input_tokens_per_minute, model_cached_input_tokens_per_minute,
-         model_output_tokens_per_minute, features, log_days, log_bytes_per_day, overrides, subscription_status,
+         model_output_tokens_per_minute, features, log_days, log_bytes_per_day, conversation_days, overrides, subscription_status,
          subscription_ends_at, trial_ends_at, current_period_ends_at, past_due_until"
     };
     // `SourceRow` in `knowledge/sources.rs`.

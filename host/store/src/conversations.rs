@@ -15,7 +15,8 @@ use crate::{
     Store,
     error::failed,
     messages::{ALL, MessageRow},
-    page::{self, Cursor},
+    page::Cursor,
+    query::Query,
     row_id::row_id,
     sql::{Conn, row, rows},
     types::{Count, Id, Text, Time},
@@ -130,6 +131,19 @@ pub(crate) async fn lock(
     Ok(held.map(|(next,)| LockedConversation { id, position: next - places, is_new: false }))
 }
 
+/// Whether the organization has this conversation. In PostgreSQL it can't be deleted until the transaction ends.
+pub(crate) async fn exists(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: ConversationId,
+) -> Result<bool, sqlx::Error> {
+    let sql = db.pick(
+        "SELECT id FROM conversations WHERE id = $1 AND organization_id = $2",
+        "SELECT id FROM conversations WHERE id = $1 AND organization_id = $2 FOR KEY SHARE",
+    );
+    Ok(row!(db, (Id,), sql, Id(id.0), Id(organization.0))?.is_some())
+}
+
 /// The visitor's row. The first visit creates it.
 pub(crate) async fn visitor(
     db: &mut Conn<'_>,
@@ -189,6 +203,26 @@ const BY_ID: &str = concat!(
     "))"
 );
 
+const LIST: &str = "SELECT c.id, v.external_id AS visitor, c.created_at, c.updated_at,
+            (SELECT content FROM messages m
+             WHERE m.conversation_id = c.id AND m.superseded_at IS NULL AND m.role = 'user'
+             ORDER BY m.position LIMIT 1) AS first_question,
+            (SELECT COUNT(*) FROM messages m
+             WHERE m.conversation_id = c.id AND m.superseded_at IS NULL) AS messages
+     FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
+     WHERE c.organization_id = ";
+
+/// The query for a page of the organization's conversations.
+pub(crate) fn list(db: &Conn<'_>, organization: OrganizationId, before: Option<Cursor>, limit: u32) -> Query {
+    let mut query = Query::new(db, LIST);
+    query
+        .bind(Id(organization.0))
+        .older(" AND (c.created_at, c.id)", before)
+        .push(" ORDER BY c.created_at DESC, c.id DESC LIMIT ")
+        .bind(i64::from(limit));
+    query
+}
+
 impl Store {
     /// A conversation with its messages. `None` when the organization has no such conversation.
     #[boxed]
@@ -224,26 +258,9 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<ConversationSummary>, StoreError> {
         let doing = "list the conversations";
-        let (before, before_id) = page::bounds(before);
         let mut db = self.reader(doing).await?;
-        let found = rows!(
-            db,
-            SummaryRow,
-            "SELECT c.id, v.external_id AS visitor, c.created_at, c.updated_at,
-                    (SELECT content FROM messages m
-                     WHERE m.conversation_id = c.id AND m.superseded_at IS NULL AND m.role = 'user'
-                     ORDER BY m.position LIMIT 1) AS first_question,
-                    (SELECT COUNT(*) FROM messages m
-                     WHERE m.conversation_id = c.id AND m.superseded_at IS NULL) AS messages
-             FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
-             WHERE c.organization_id = $1 AND ($2 IS NULL OR (c.created_at, c.id) < ($2, $3))
-             ORDER BY c.created_at DESC, c.id DESC LIMIT $4",
-            Id(organization.0),
-            before,
-            before_id,
-            i64::from(limit)
-        )
-        .map_err(failed(doing))?;
+        let page = list(&db.conn(), organization, before, limit);
+        let found: Vec<SummaryRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let summary = |row: SummaryRow| ConversationSummary {
             id: ConversationId(row.id.0),
             visitor: row.visitor,

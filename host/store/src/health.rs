@@ -132,6 +132,7 @@ async fn take_due(
     let check = |(id, organization): (Id, Id)| DueCheck {
         organization: OrganizationId(organization.0),
         connection: ConnectionId(id.0),
+        lease_until,
     };
     Ok(due.into_iter().map(check).collect())
 }
@@ -209,10 +210,11 @@ impl HealthStore for Store {
                 execute!(
                     db,
                     "UPDATE connection_health SET next_check_at = $3, lease_until = NULL
-                     WHERE id = $1 AND organization_id = $2",
+                     WHERE id = $1 AND organization_id = $2 AND lease_until = $4",
                     Id(check.connection.0),
                     Id(check.organization.0),
-                    Time(at)
+                    Time(at),
+                    Time(check.lease_until)
                 )?;
                 Ok(())
             })

@@ -25,9 +25,10 @@
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
-//! | `turns` | answers being written, by lease; and, for two days, what became of them, by idempotency key |
+//! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
+//! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
-//! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `knowledge_sources`, `passages` | what a company knows, with its vectors |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
@@ -35,6 +36,7 @@
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |
 //! | `oauth_flows` | authorizations that a person was sent to give and hasn't yet, for ten minutes |
+//! | `deletion_requests` | whose data is being deleted on request, and the record that it was done, by a keyed hash |
 //! | `approvals` | writes that a person was asked to confirm, what they said, and what came of it; kept as long as logs |
 //! | `action_samples` | the last output of each action, for trying mappings on |
 //! | `connection_health`, `alerts` | how each connection is and when to look again; what an admin has to hear of |
@@ -51,17 +53,21 @@ mod biller;
 mod billing;
 mod calls;
 mod catalogue;
+mod changes;
 mod columns;
 mod components;
 mod connections;
 mod conversations;
+mod copy;
 mod crawls;
 mod database_roles;
+mod deletions;
 mod due;
 mod error;
 mod flows;
 mod health;
 mod history;
+mod hosts;
 mod keys;
 mod knowledge;
 mod log_budget;
@@ -73,12 +79,17 @@ mod origins;
 mod page;
 mod plans;
 mod publishers;
+mod purge;
 mod query;
+#[cfg(test)]
+mod query_plans;
 mod rates;
 mod recover;
 mod rest;
 mod restore;
+mod retention;
 mod row_id;
+mod snapshot;
 mod sql;
 mod state;
 mod subscriptions;
@@ -112,15 +123,19 @@ pub use self::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,
     },
+    changes::{ChangeListener, Heard},
     connections::{ConnectionChange, CredentialsExpiry},
     conversations::{ConversationRecord, ConversationSummary},
+    copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
         PageResult, PageSource, SITEMAPS_MOST, StepError,
     },
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
+    deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     flows::OauthFlow,
     history::{UsageGrouping, UsageHistoryQuery, UsageSum},
+    hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
@@ -133,10 +148,13 @@ pub use self::{
     page::Cursor,
     plans::{NewPlan, PlanDefinition, PlanDefinitionError, PlanUpdate},
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
+    purge::DeletedRows,
     rates::{RateClaim, RateGrant},
     recover::Recovered,
     rest::{FoundRows, RestChange, RestInsert, RestRead, RestRow, RestRows, RestStoreError},
     restore::{Restored, give_to_owner, restore},
+    retention::{ExpiredBatch, Retention},
+    snapshot::{Snapshot, SnapshotError},
     subscriptions::{Plan, Resubscription, SubscribeError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
@@ -186,6 +204,8 @@ enum Backend {
     },
     Postgres {
         pool: PgPool,
+        /// Connections past a pooler, for notifications.
+        direct: PgPool,
         /// Whether the server behind a connection stays the same between transactions.
         own_server: bool,
     },
@@ -242,6 +262,18 @@ impl Store {
         }
     }
 
+    /// Removes what was deleted from SQLite's log of writes. Returns false when a reader still needs the log, and true on
+    /// PostgreSQL, whose vacuum and archive are the operator's.
+    #[boxed]
+    pub async fn empty_write_log(&self) -> Result<bool, StoreError> {
+        match &self.backend {
+            Backend::Sqlite { writer, .. } => {
+                writer.checkpoint().await.map_err(|halt| halt.into_port_error("empty the log of writes"))
+            }
+            Backend::Postgres { .. } => Ok(true),
+        }
+    }
+
     /// Finishes the queued operations and closes every connection. Later operations fail as unavailable.
     #[boxed]
     pub async fn close(&self) {
@@ -251,7 +283,10 @@ impl Store {
                 readers.close().await;
                 writer.close().await;
             }
-            Backend::Postgres { pool, .. } => pool.close().await,
+            Backend::Postgres { pool, direct, .. } => {
+                direct.close().await;
+                pool.close().await;
+            }
         }
     }
 
@@ -271,8 +306,8 @@ impl Store {
     async fn reader(&self, doing: &'static str) -> Result<Reader, StoreError> {
         let reader = match &self.backend {
             Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
-            Backend::Postgres { pool, own_server: true } => pool.acquire().await.map(Reader::Postgres),
-            Backend::Postgres { pool, own_server: false } => pool.begin().await.map(Reader::Pooled),
+            Backend::Postgres { pool, own_server: true, .. } => pool.acquire().await.map(Reader::Postgres),
+            Backend::Postgres { pool, own_server: false, .. } => pool.begin().await.map(Reader::Pooled),
         };
         reader.map_err(failed(doing))
     }
@@ -286,7 +321,7 @@ impl Store {
     {
         let outcome = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(operation).await,
-            Backend::Postgres { pool, own_server } => transact(pool, *own_server, operation).await,
+            Backend::Postgres { pool, own_server, .. } => transact(pool, *own_server, operation).await,
         };
         outcome.map_err(|halt| halt.into_port_error(doing))
     }

@@ -15,12 +15,12 @@ use resly_core::{
 use serde_json::Value;
 
 use crate::{
-    Store,
+    Store, conversations,
     error::failed,
     log_budget::{self, LogDetail},
     page::Cursor,
     query::Query,
-    sql::{Conn, execute},
+    sql::{Conn, execute, rows},
     types::{Count, Id, Json, Text, Time, named},
 };
 
@@ -127,7 +127,16 @@ impl LogRow {
 
 /// Writes the row of one call and counts its bytes. Returns the size of the day's log, or `None` when the row exists.
 pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
-    let record = &kept.record;
+    let stripped;
+    let mut record = &kept.record;
+    if let Some(conversation) = record.conversation
+        && !conversations::exists(db, record.organization, conversation).await?
+    {
+        // It was deleted while the call ran, and so is what the call says about it. The row still settles the call.
+        let whole = record.clone();
+        stripped = CallRecord { conversation: None, message: None, log: Vec::new(), requests: Vec::new(), ..whole };
+        record = &stripped;
+    }
     let inserted = execute!(
         db,
         "INSERT INTO connector_logs (id, organization_id, connection_id, connector, version, action, environment,
@@ -191,7 +200,7 @@ const TEXTS_POSTGRES: [&str; 3] = [
 ];
 
 /// The query for a page, and for one row more, which shows whether there is another page.
-fn search(db: &Conn<'_>, organization: OrganizationId, asked: &LogQuery) -> Query {
+pub(crate) fn search(db: &Conn<'_>, organization: OrganizationId, asked: &LogQuery) -> Query {
     let mut query = Query::new(db, PAGE);
     query
         .bind(Id(organization.0))
@@ -225,27 +234,49 @@ fn anywhere(text: &str) -> String {
     format!("%{text}%")
 }
 
-/// Deletes a batch of rows that are older than their organization's plan keeps logs, in SQLite and in PostgreSQL.
-macro_rules! outdated {
+/// A table whose rows are deleted after the plan's days: the organizations that have such rows at `$1`, with the days that
+/// they keep them, in SQLite and in PostgreSQL; and the statement that deletes some of one organization's.
+macro_rules! expiring {
     ($table:literal) => {
         (
             concat!(
-                "DELETE FROM ", $table, " WHERE id IN (
-                     SELECT l.id FROM organizations o JOIN ", $table, " l ON l.organization_id = o.id
-                     WHERE l.created_at < strftime('%Y-%m-%dT%H:%M:%f', $1, '-' || o.log_days || ' days') LIMIT $2)"
+                "SELECT o.id, o.log_days FROM organizations o WHERE EXISTS (
+                     SELECT 1 FROM ",
+                $table,
+                " l WHERE l.organization_id = o.id
+                     AND l.created_at < strftime('%Y-%m-%dT%H:%M:%f', $1, '-' || o.log_days || ' days'))"
             ),
             concat!(
-                "DELETE FROM ", $table, " WHERE id IN (
-                     SELECT l.id FROM organizations o JOIN ", $table, " l ON l.organization_id = o.id
-                     WHERE l.created_at < $1 - make_interval(days => o.log_days::int)
-                     LIMIT $2 FOR UPDATE OF l SKIP LOCKED)"
+                "SELECT o.id, o.log_days FROM organizations o WHERE EXISTS (
+                     SELECT 1 FROM ",
+                $table,
+                " l WHERE l.organization_id = o.id
+                     AND l.created_at < $1 - make_interval(days => o.log_days::int))"
+            ),
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE id IN (
+                     SELECT id FROM ",
+                $table,
+                " WHERE organization_id = $1 AND created_at < $2 ORDER BY created_at LIMIT $3)"
+            ),
+            concat!(
+                "DELETE FROM ",
+                $table,
+                " WHERE id IN (
+                     SELECT id FROM ",
+                $table,
+                " WHERE organization_id = $1 AND created_at < $2 ORDER BY created_at LIMIT $3
+                     FOR UPDATE SKIP LOCKED)"
             ),
         )
     };
 }
 
 /// The tables whose rows are deleted after the plan's days.
-const KEPT: [(&str, &str); 2] = [outdated!("connector_logs"), outdated!("approvals")];
+pub(crate) const EXPIRING: [(&str, &str, &str, &str); 2] = [expiring!("connector_logs"), expiring!("approvals")];
+const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 impl Store {
     /// A page of the organization's calls, newest first. It has at most as many as are asked for, and fewer when they are
@@ -263,19 +294,29 @@ impl Store {
     }
 
     /// Deletes calls and approvals that are older than their organization's plan keeps them. Returns their number. Any
-    /// number of hosts may do it at once.
+    /// number of hosts may do it at once. Only a reader looks at every organization, so that no write waits for that.
     #[boxed]
     pub async fn expire_logs(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let doing = "find old logs";
         let mut deleted = 0;
-        for (sqlite, postgres) in KEPT {
-            loop {
-                let batch = self.write("delete old logs", move |mut db| {
-                    Box::pin(async move { Ok(execute!(db, db.pick(sqlite, postgres), Time(now), BATCH)?) })
-                });
-                let batch: u64 = batch.await?;
-                deleted += batch;
-                if batch < BATCH.unsigned_abs() {
-                    break;
+        for (due, due_postgres, delete, delete_postgres) in EXPIRING {
+            let mut db = self.reader(doing).await?;
+            let sql = db.pick(due, due_postgres);
+            let organizations = rows!(db, (Id, Count), sql, Time(now)).map_err(failed(doing))?;
+            drop(db);
+            for (organization, days) in organizations {
+                let kept = i64::try_from(days.0).unwrap_or(i64::MAX).saturating_mul(DAY_MICROS);
+                let before = Time(Timestamp::from_micros(now.micros().saturating_sub(kept)));
+                loop {
+                    let batch = self.write("delete old logs", move |mut db| {
+                        let sql = db.pick(delete, delete_postgres);
+                        Box::pin(async move { Ok(execute!(db, sql, organization, before, BATCH)?) })
+                    });
+                    let batch: u64 = batch.await?;
+                    deleted += batch;
+                    if batch < BATCH.unsigned_abs() {
+                        break;
+                    }
                 }
             }
         }

@@ -1,10 +1,11 @@
 //! Opens the store: connects, checks versions, migrates the tables, and recovers what a dead process left.
 
+mod postgres;
+
 use std::{
     fs::{DirBuilder, File, TryLockError},
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    str::FromStr,
     sync::Arc,
     time::Duration,
 };
@@ -13,15 +14,19 @@ use resly_core::{
     error::StoreError,
     time::{Clock, SystemClock},
 };
-use resly_rest::limits::TIME as REST_TIME;
 use sqlx::{
-    ConnectOptions, Connection, Executor, PgConnection, SqliteConnection,
+    ConnectOptions, SqliteConnection,
     migrate::{MigrateError, Migrator},
-    postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use crate::{Backend, Store, error::describe, rest::RestPool, writer::Writer};
+pub(crate) use self::postgres::{connect_postgres, identity, migrate_postgres};
+use crate::{
+    Backend, Store,
+    error::describe,
+    rest::RestPool,
+    writer::{BUSY, Writer},
+};
 
 /// The first version without a bug that could reset a WAL while it was read (3.51.3's release notes).
 const SQLITE_AT_LEAST: (u32, u32, u32) = (3, 51, 3);
@@ -29,14 +34,15 @@ pub(crate) const FILE: &str = "resly.db";
 pub(crate) const LOCK: &str = "resly.lock";
 /// How long to wait for another process to release the folder. It may be finishing its last requests.
 const LOCK_PATIENCE: Duration = Duration::from_secs(12);
-const BUSY: Duration = Duration::from_secs(10);
 const ACQUIRE: Duration = Duration::from_secs(10);
 /// Bytes of the database file that readers map into memory. They read the rest as usual.
 const MAPPED: &str = "1073741824";
-/// The least connections of a host's pool. With fewer, turns would wait for each other.
-const POSTGRES_AT_LEAST: u32 = 10;
 /// Connections for reads by REST, apart from the others: a report that takes long holds up no chat.
 const REST_CONNECTIONS: u32 = 4;
+/// The table that a copy of a store keeps in its target until it has ended well.
+pub(crate) const COPY_PROGRESS: &str = "resly_copy_progress";
+/// Connections past a pooler: one listens for changes, one tells of them.
+const DIRECT_CONNECTIONS: u32 = 2;
 
 /// No `Debug`: the URLs may hold a password.
 #[derive(Clone)]
@@ -76,6 +82,13 @@ pub enum OpenError {
     // The text includes the cause. It is no source, so that printing the chain doesn't repeat it.
     #[error("the database can't be opened: {}", describe(.0))]
     Connect(sqlx::Error),
+    #[error("the database can't be reached safely: {detail}; {advice}")]
+    Tls { detail: String, advice: &'static str },
+    #[error(
+        "the database is the target of a copy that hasn't ended: run `resly db copy` again with the same `--from` and \
+         `--to`"
+    )]
+    UnfinishedCopy,
     #[error("the database's tables can't be brought up to date: {}", migration_text(.0))]
     Migrate(MigrateError),
     #[error("what an earlier process left unfinished can't be settled: {0}")]
@@ -102,7 +115,7 @@ impl Store {
         match &config.database_url {
             None => open_sqlite(config).await,
             Some(url) if url.starts_with("postgres://") || url.starts_with("postgresql://") => {
-                open_postgres(config, url).await
+                postgres::open(config, url).await
             }
             Some(_) => Err(OpenError::UnknownUrl),
         }
@@ -130,6 +143,7 @@ impl Store {
                 if applied != Some(newest_of(&sqlite_migrations())) {
                     return Err(OpenError::OtherVersion { path: path.to_owned() });
                 }
+                refuse_unfinished_copy(&mut conn).await?;
                 start_sqlite(config, conn, ())
             }
             Err(error) => Err(error),
@@ -138,10 +152,28 @@ impl Store {
 }
 
 async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
-    let path = config.data_dir.as_path();
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| folder_error(path, error))?;
-    let lock = lock_within(path, LOCK_PATIENCE).await?;
+    let lock = reserve(&config.data_dir, LOCK_PATIENCE).await?;
     open_locked(config, lock).await
+}
+
+/// Makes the folder, if there is none, and locks it for this process.
+async fn reserve(path: &Path, patience: Duration) -> Result<File, OpenError> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| folder_error(path, error))?;
+    lock_within(path, patience).await
+}
+
+/// Makes the folder and its tables for a command that fills them. Nobody else uses the folder while the file is open.
+pub(crate) async fn sqlite_tables(path: &Path) -> Result<(SqliteConnection, File), OpenError> {
+    let lock = reserve(path, Duration::ZERO).await?;
+    Ok((migrated(path).await?, lock))
+}
+
+/// A connection that only reads, beside a host or without one.
+pub(crate) async fn sqlite_reader(path: &Path) -> Result<SqliteConnection, OpenError> {
+    if !path.join(FILE).exists() {
+        return Err(OpenError::NoDatabase { path: path.to_owned() });
+    }
+    sqlite_options(path).read_only(true).create_if_missing(false).connect().await.map_err(OpenError::Connect)
 }
 
 fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
@@ -153,6 +185,8 @@ fn sqlite_options(folder: &Path) -> SqliteConnectOptions {
         .foreign_keys(true)
         .busy_timeout(BUSY)
         .pragma("temp_store", "memory")
+        // What is deleted is overwritten with zeros, in freed pages, too, so that it isn't left in the file.
+        .pragma("secure_delete", "on")
         .statement_cache_capacity(200)
         .disable_statement_logging()
 }
@@ -168,11 +202,8 @@ fn make_database_file(path: &Path) -> std::io::Result<()> {
 
 /// Opens the folder that `lock` reserves for this process.
 async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenError> {
-    let folder = config.data_dir.as_path();
-    make_database_file(&folder.join(FILE)).map_err(|error| folder_error(folder, error))?;
-    let mut conn = sqlite_options(&config.data_dir).connect().await.map_err(OpenError::Connect)?;
-    check_version(&mut conn).await?;
-    sqlite_migrations().run(&mut conn).await?;
+    let mut conn = migrated(&config.data_dir).await?;
+    refuse_unfinished_copy(&mut conn).await?;
     let store = start_sqlite(config, conn, lock)?;
     let recovered = store.recover_all(SystemClock.now()).await.map_err(OpenError::Recover)?;
     if recovered.turns + recovered.calls > 0 {
@@ -183,6 +214,21 @@ async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenErro
         );
     }
     Ok(store)
+}
+
+async fn refuse_unfinished_copy(conn: &mut SqliteConnection) -> Result<(), OpenError> {
+    let copying = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = $1)";
+    let copying = sqlx::query_scalar(copying).bind(COPY_PROGRESS).fetch_one(conn).await;
+    if copying.map_err(OpenError::Connect)? { Err(OpenError::UnfinishedCopy) } else { Ok(()) }
+}
+
+/// Connects to the folder's database with the newest tables.
+async fn migrated(folder: &Path) -> Result<SqliteConnection, OpenError> {
+    make_database_file(&folder.join(FILE)).map_err(|error| folder_error(folder, error))?;
+    let mut conn = sqlite_options(folder).connect().await.map_err(OpenError::Connect)?;
+    check_version(&mut conn).await?;
+    sqlite_migrations().run(&mut conn).await?;
+    Ok(conn)
 }
 
 /// Starts readers and the writer, which keeps `lock` until it is closed.
@@ -251,50 +297,6 @@ async fn check_version(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     if (next(), next(), next()) < SQLITE_AT_LEAST {
         return Err(OpenError::OldSqlite { found });
     }
-    Ok(())
-}
-
-async fn open_postgres(config: &StoreConfig, url: &str) -> Result<Store, OpenError> {
-    let options = |url: &str| {
-        let options = PgConnectOptions::from_str(url).map_err(OpenError::BadUrl)?;
-        Ok::<_, OpenError>(options.application_name("resly").disable_statement_logging())
-    };
-    // Migrations take a lock that belongs to a session. A pooler would break it, because it changes sessions.
-    let direct = options(config.direct_url.as_deref().unwrap_or(url))?;
-    let mut conn = direct.connect().await.map_err(OpenError::Connect)?;
-    migrate_postgres(&mut conn).await?;
-    conn.close().await.map_err(OpenError::Connect)?;
-
-    let own_server = config.direct_url.is_none();
-    let mut options = options(url)?;
-    if !own_server {
-        // Poolers refuse unknown start-up parameters.
-        options = options.statement_cache_capacity(0).extra_float_digits(None);
-    }
-    let mut rest = options.clone();
-    let pool = PgPoolOptions::new()
-        .max_connections(config.read_connections.max(POSTGRES_AT_LEAST))
-        .acquire_timeout(ACQUIRE)
-        .connect_with(options)
-        .await
-        .map_err(OpenError::Connect)?;
-    if own_server {
-        let timeout = format!("{}s", REST_TIME.as_secs());
-        rest = rest.options([("statement_timeout", timeout.as_str()), ("default_transaction_read_only", "on")]);
-    }
-    let rest = PgPoolOptions::new().max_connections(REST_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(rest);
-    Ok(Store {
-        backend: Backend::Postgres { pool, own_server },
-        rest: RestPool::postgres(rest),
-        parts: Arc::default(),
-        log_budget: Arc::default(),
-    })
-}
-
-async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
-    // This hides notices such as "relation already exists, skipping".
-    conn.execute("SET client_min_messages = warning").await.map_err(OpenError::Connect)?;
-    postgres_migrations().run(conn).await?;
     Ok(())
 }
 

@@ -80,6 +80,7 @@ struct DefinitionRow {
     features: Option<Json<Vec<String>>>,
     log_days: Count,
     log_bytes_per_day: Count,
+    conversation_days: Option<Count>,
     retired_at: Option<Time>,
     created_at: Time,
     updated_at: Time,
@@ -97,6 +98,7 @@ impl From<DefinitionRow> for PlanDefinition {
                 features: Features::from_names(row.features.map(|names| names.0)),
                 log_days: u32::try_from(row.log_days.0).unwrap_or(u32::MAX),
                 log_bytes_per_day: row.log_bytes_per_day.0,
+                conversation_days: row.conversation_days.map(|days| u32::try_from(days.0).unwrap_or(u32::MAX)),
             },
             retired_at: row.retired_at.map(|at| at.0),
             created_at: row.created_at.0,
@@ -110,7 +112,7 @@ impl From<DefinitionRow> for PlanDefinition {
 macro_rules! definitions {
     ($rest:literal) => {
         concat!(
-            "SELECT p.id, p.title, p.limits, p.per_minute, p.features, p.log_days, p.log_bytes_per_day, p.retired_at,
+            "SELECT p.id, p.title, p.limits, p.per_minute, p.features, p.log_days, p.log_bytes_per_day, p.conversation_days, p.retired_at,
                     p.created_at, p.updated_at, (SELECT COUNT(*) FROM organizations o WHERE o.plan = p.id) AS organizations
              FROM plans p ",
             $rest
@@ -140,6 +142,7 @@ async fn update(
     execute!(
         db,
         "UPDATE plans SET title = $2, limits = $3, per_minute = $4, features = $5, log_days = $6, log_bytes_per_day = $7,
+             conversation_days = $12,
              revision = revision + CASE WHEN $8 THEN 1 ELSE 0 END,
              retired_at = CASE WHEN NOT $9 THEN retired_at WHEN NOT $10 THEN NULL ELSE COALESCE(retired_at, $11) END
          WHERE id = $1",
@@ -153,7 +156,8 @@ async fn update(
         changes,
         update.retired.is_some(),
         update.retired == Some(true),
-        Time(now)
+        Time(now),
+        after.conversation_days.map(|days| Count(days.into()))
     )?;
     Ok(())
 }
@@ -186,8 +190,8 @@ impl Store {
                 let created = execute!(
                     db,
                     "INSERT INTO plans (id, title, limits, per_minute, features, log_days, log_bytes_per_day, revision,
-                                        created_at, updated_at)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8) ON CONFLICT (id) DO NOTHING",
+                                        created_at, updated_at, conversation_days)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, 1, $8, $8, $9) ON CONFLICT (id) DO NOTHING",
                     new.id.as_str(),
                     Text(&new.title),
                     Json(&new.terms.limits),
@@ -195,7 +199,8 @@ impl Store {
                     new.terms.features.names().map(Json),
                     Count(new.terms.log_days.into()),
                     Count(new.terms.log_bytes_per_day),
-                    Time(new.now)
+                    Time(new.now),
+                    new.terms.conversation_days.map(|days| Count(days.into()))
                 )?;
                 match created {
                     0 => Err(OperationError::Refused(PlanDefinitionError::Exists(new.id))),

@@ -62,6 +62,15 @@ impl Query {
         }
     }
 
+    /// The query's text.
+    #[cfg(test)]
+    pub fn text(&self) -> String {
+        match self {
+            Self::Sqlite(query) => query.sql().as_str().to_owned(),
+            Self::Postgres(query) => query.sql().as_str().to_owned(),
+        }
+    }
+
     /// Runs the query for all its rows.
     pub async fn fetch_all<R>(self, db: &mut Conn<'_>) -> Result<Vec<R>, sqlx::Error>
     where

@@ -23,6 +23,14 @@ const BATCH: i64 = 200;
 /// How long the results of idempotency keys, and calls whose lease ended, are kept.
 const REMEMBERED_MICROS: i64 = 48 * 3600 * 1_000_000;
 
+const OLD_TURNS: (&str, &str) = (
+    "DELETE FROM turns WHERE id IN (
+         SELECT id FROM turns WHERE created_at < $1 AND status <> 'streaming' ORDER BY created_at LIMIT $2)",
+    "DELETE FROM turns WHERE id IN (
+         SELECT id FROM turns WHERE created_at < $1 AND status <> 'streaming' ORDER BY created_at LIMIT $2
+         FOR UPDATE SKIP LOCKED)",
+);
+
 /// The numbers of rows that were settled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recovered {
@@ -34,7 +42,9 @@ impl Store {
     /// Settles turns and calls whose lease is over at `now`, and deletes those that are older than two days.
     #[boxed]
     pub async fn recover(&self, now: Timestamp) -> Result<Recovered, StoreError> {
-        self.settle(now, now).await
+        let recovered = self.settle(now, now).await?;
+        self.forget(now).await?;
+        Ok(recovered)
     }
 
     /// Settles all turns and calls. Only for a time at which no host can be running any.
@@ -81,16 +91,35 @@ impl Store {
             Box::pin(async move { Ok(free_compiling(&mut db, leases_until).await?) })
         })
         .await?;
-        self.write("forget old turns and calls", move |mut db| {
-            Box::pin(async move { Ok(forget(&mut db, now).await?) })
-        })
-        .await?;
         Ok(recovered)
+    }
+
+    /// Deletes what is older than two days. It may be much after a host was away, so a start doesn't wait for it.
+    async fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
+        let before = Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS));
+        loop {
+            let forgotten = self.write("forget old turns", move |mut db| {
+                Box::pin(async move { Ok(execute!(db, db.pick(OLD_TURNS.0, OLD_TURNS.1), Time(before), BATCH)?) })
+            });
+            let forgotten: u64 = forgotten.await?;
+            if forgotten < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        self.write("forget old calls", move |mut db| {
+            Box::pin(async move {
+                execute!(db, "DELETE FROM call_reservations WHERE created_at < $1 AND released", Time(before))?;
+                execute!(db, "DELETE FROM oauth_flows WHERE expires_at <= $1", Time(now))?;
+                execute!(db, "DELETE FROM visitor_usage WHERE day < $1", Time(before))?;
+                Ok(biller::forget(&mut db, now).await?)
+            })
+        })
+        .await
     }
 }
 
 #[derive(sqlx_macros::FromRow)]
-struct DeadTurn {
+pub(crate) struct DeadTurn {
     id: Id,
     organization_id: Id,
     conversation_id: Id,
@@ -111,26 +140,31 @@ async fn interrupt(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -
     );
     let dead = rows!(db, DeadTurn, sql, Time(leases_until), BATCH)?;
     for turn in &dead {
-        execute!(
-            db,
-            "UPDATE messages SET status = 'interrupted' WHERE id = $1 AND organization_id = $2 AND status = 'streaming'",
-            turn.id,
-            turn.organization_id
-        )?;
-        if turn.billed {
-            continue;
-        }
-        let (organization, subject) = (OrganizationId(turn.organization_id.0), Some(turn.id.0));
-        let of = Origin {
-            key: Some(KeyId(turn.key_id.0)),
-            conversation: Some(ConversationId(turn.conversation_id.0)),
-            ..Origin::default()
-        };
-        let period = turn.period_start;
-        billing::enter(db, organization, Kind::Chat, Meter::Messages, 1, subject, of, period, now).await?;
-        execute!(db, "UPDATE turns SET billed = $2 WHERE id = $1", turn.id, true)?;
+        interrupt_answer(db, turn, now).await?;
     }
     Ok(dead.len() as u64)
+}
+
+/// Marks the answer of an interrupted turn, and bills the turn unless it is billed.
+pub(crate) async fn interrupt_answer(db: &mut Conn<'_>, turn: &DeadTurn, now: Timestamp) -> Result<(), sqlx::Error> {
+    execute!(
+        db,
+        "UPDATE messages SET status = 'interrupted' WHERE id = $1 AND organization_id = $2 AND status = 'streaming'",
+        turn.id,
+        turn.organization_id
+    )?;
+    if turn.billed {
+        return Ok(());
+    }
+    let (organization, subject) = (OrganizationId(turn.organization_id.0), Some(turn.id.0));
+    let of = Origin {
+        key: Some(KeyId(turn.key_id.0)),
+        conversation: Some(ConversationId(turn.conversation_id.0)),
+        ..Origin::default()
+    };
+    let period = turn.period_start;
+    billing::enter(db, organization, Kind::Chat, Meter::Messages, 1, subject, of, period, now).await?;
+    execute!(db, "UPDATE turns SET billed = $2 WHERE id = $1", turn.id, true).map(drop)
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -183,14 +217,4 @@ async fn free_compiling(db: &mut Conn<'_>, leases_until: Timestamp) -> Result<()
         Time(leases_until)
     )
     .map(drop)
-}
-
-async fn forget(db: &mut Conn<'_>, now: Timestamp) -> Result<(), sqlx::Error> {
-    let before = Time(Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS)));
-    execute!(db, "DELETE FROM turns WHERE created_at < $1 AND status <> 'streaming'", before)?;
-    execute!(db, "DELETE FROM call_reservations WHERE created_at < $1 AND released", before)?;
-    execute!(db, "DELETE FROM oauth_flows WHERE expires_at <= $1", Time(now))?;
-    biller::forget(db, now).await?;
-    execute!(db, "DELETE FROM visitor_usage WHERE day < $1", before)?;
-    Ok(())
 }

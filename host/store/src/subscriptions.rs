@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     Store, billing,
-    columns::select,
+    columns::{returning, select},
     error::{OperationError, failed, unexpected},
     sql::{Conn, execute, row},
     terms::{self, PlanTerms},
@@ -63,6 +63,7 @@ pub(crate) struct PlanRow {
     features: Option<Json<Vec<String>>>,
     log_days: Count,
     log_bytes_per_day: Count,
+    conversation_days: Option<Count>,
     overrides: Json<Overrides>,
     subscription_status: String,
     subscription_ends_at: Option<Time>,
@@ -102,6 +103,7 @@ impl PlanRow {
                 features: Features::from_names(self.features.map(|names| names.0)),
                 log_days: u32::try_from(self.log_days.0).unwrap_or(u32::MAX),
                 log_bytes_per_day: self.log_bytes_per_day.0,
+                conversation_days: self.conversation_days.map(|days| u32::try_from(days.0).unwrap_or(u32::MAX)),
             },
             overrides: self.overrides.0,
             subscription: Subscription {
@@ -115,10 +117,11 @@ impl PlanRow {
     }
 }
 
-/// An organization's plan, which doesn't change until the transaction ends.
+/// An organization's plan, which doesn't change until the transaction ends. In SQLite this writes, as
+/// [`terms::of_plan`] does.
 pub(crate) async fn lock(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<Plan>, sqlx::Error> {
     let sql = db.pick(
-        select!(plan, "FROM organizations WHERE id = $1"),
+        returning!(plan, "UPDATE organizations SET plan = plan WHERE id = $1"),
         select!(plan, "FROM organizations WHERE id = $1 FOR NO KEY UPDATE"),
     );
     row!(db, PlanRow, sql, Id(organization.0))?.map(PlanRow::plan).transpose()
@@ -147,7 +150,11 @@ async fn set_overrides(
 ) -> Result<Plan, OperationError<SubscribeError>> {
     let missing = || OperationError::Refused(SubscribeError::NoOrganization);
     // The plan before the organization, as a change of the plan locks them.
-    let has = row!(db, (String,), "SELECT plan FROM organizations WHERE id = $1", Id(organization.0))?;
+    let sql = db.pick(
+        "UPDATE organizations SET plan = plan WHERE id = $1 RETURNING plan",
+        "SELECT plan FROM organizations WHERE id = $1",
+    );
+    let has = row!(db, (String,), sql, Id(organization.0))?;
     let of = terms_of(db, &PlanId::stored(has.ok_or_else(missing)?.0)).await?;
     let before = lock(db, organization).await?.ok_or_else(missing)?;
     let mut overrides = before.overrides.clone();

@@ -27,16 +27,25 @@ struct TermsRow {
     features: Option<Json<Vec<String>>>,
     log_days: Count,
     log_bytes_per_day: Count,
+    conversation_days: Option<Count>,
     revision: Count,
     retired_at: Option<Time>,
 }
 
+macro_rules! terms_columns {
+    () => {
+        "limits, per_minute, features, log_days, log_bytes_per_day, conversation_days, revision, retired_at"
+    };
+}
+
 /// The terms of a plan, which don't change until the transaction ends.
+///
+/// In SQLite this writes: beside a running host, a transaction that reads first can't write any more once the host has
+/// written.
 pub(crate) async fn of_plan(db: &mut Conn<'_>, plan: &PlanId) -> Result<Option<PlanTerms>, sqlx::Error> {
     let sql = db.pick(
-        "SELECT limits, per_minute, features, log_days, log_bytes_per_day, revision, retired_at FROM plans WHERE id = $1",
-        "SELECT limits, per_minute, features, log_days, log_bytes_per_day, revision, retired_at FROM plans WHERE id = $1
-         FOR SHARE",
+        concat!("UPDATE plans SET revision = revision WHERE id = $1 RETURNING ", terms_columns!()),
+        concat!("SELECT ", terms_columns!(), " FROM plans WHERE id = $1 FOR SHARE"),
     );
     let found = row!(db, TermsRow, sql, plan.as_str())?;
     Ok(found.map(|row| PlanTerms {
@@ -46,6 +55,7 @@ pub(crate) async fn of_plan(db: &mut Conn<'_>, plan: &PlanId) -> Result<Option<P
             features: Features::from_names(row.features.map(|names| names.0)),
             log_days: u32::try_from(row.log_days.0).unwrap_or(u32::MAX),
             log_bytes_per_day: row.log_bytes_per_day.0,
+            conversation_days: row.conversation_days.map(|days| u32::try_from(days.0).unwrap_or(u32::MAX)),
         },
         revision: row.revision,
         retired: row.retired_at.is_some(),
@@ -86,7 +96,7 @@ pub(crate) async fn write(
              fuel_per_minute = $12, features = $13, log_days = $14, log_bytes_per_day = $15,
              limit_model_input_tokens = $16, limit_model_cached_input_tokens = $17, limit_model_output_tokens = $18,
              model_input_tokens_per_minute = $19, model_cached_input_tokens_per_minute = $20,
-             model_output_tokens_per_minute = $21
+             model_output_tokens_per_minute = $21, conversation_days = $22
          WHERE id = $1",
         Id(organization.0),
         plan.as_str(),
@@ -108,7 +118,8 @@ pub(crate) async fn write(
         month(Meter::ModelOutputTokens),
         minute(Meter::ModelInputTokens),
         minute(Meter::ModelCachedInputTokens),
-        minute(Meter::ModelOutputTokens)
+        minute(Meter::ModelOutputTokens),
+        terms.conversation_days.map(|days| Count(days.into()))
     )?;
     let period = Period::containing(now);
     // In the order in which a call locks its meters.

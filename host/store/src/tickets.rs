@@ -11,8 +11,9 @@ use resly_core::{
 use crate::{
     Store,
     error::failed,
-    page::{self, Cursor},
-    sql::{Conn, execute, rows},
+    page::Cursor,
+    query::Query,
+    sql::{Conn, execute},
     types::{Id, Text, Time},
 };
 
@@ -52,6 +53,18 @@ pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), 
     .map(drop)
 }
 
+/// The query for a page of the organization's tickets.
+pub(crate) fn list(db: &Conn<'_>, organization: OrganizationId, before: Option<Cursor>, limit: u32) -> Query {
+    let start = "SELECT id, conversation_id, subject, body, status, created_at FROM tickets WHERE organization_id = ";
+    let mut query = Query::new(db, start);
+    query
+        .bind(Id(organization.0))
+        .older(" AND (created_at, id)", before)
+        .push(" ORDER BY created_at DESC, id DESC LIMIT ")
+        .bind(i64::from(limit));
+    query
+}
+
 impl Store {
     /// At most `limit` tickets, newest first, that follow `before` in the list.
     #[boxed]
@@ -62,20 +75,9 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Ticket>, StoreError> {
         let doing = "list the tickets";
-        let (before, before_id) = page::bounds(before);
         let mut db = self.reader(doing).await?;
-        let found = rows!(
-            db,
-            TicketRow,
-            "SELECT id, conversation_id, subject, body, status, created_at FROM tickets
-             WHERE organization_id = $1 AND ($2 IS NULL OR (created_at, id) < ($2, $3))
-             ORDER BY created_at DESC, id DESC LIMIT $4",
-            Id(organization.0),
-            before,
-            before_id,
-            i64::from(limit)
-        )
-        .map_err(failed(doing))?;
+        let page = list(&db.conn(), organization, before, limit);
+        let found: Vec<TicketRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let ticket = |row: TicketRow| Ticket {
             id: TicketId(row.id.0),
             conversation: row.conversation_id.map(|conversation| ConversationId(conversation.0)),

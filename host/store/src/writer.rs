@@ -21,6 +21,7 @@ use std::{
 use futures::{FutureExt, future::BoxFuture};
 use resly_core::{
     boxed,
+    error::StoreError,
     metrics::{Metrics, names},
 };
 use sqlx::{Connection, SqliteConnection};
@@ -31,6 +32,8 @@ use crate::{
     sql::Conn,
 };
 
+/// How long a connection waits for another one's lock.
+pub(crate) const BUSY: Duration = Duration::from_secs(10);
 /// Operations that the queue holds. Callers beyond them wait until there is room.
 const QUEUE: usize = 4096;
 /// The most operations in one commit. The first of them waits for the last.
@@ -92,6 +95,8 @@ where
 
 enum Message {
     Run(Box<dyn Job>),
+    /// Answers whether the log of writes was emptied.
+    Checkpoint(oneshot::Sender<Result<bool, sqlx::Error>>),
     Close(oneshot::Sender<()>),
 }
 
@@ -144,6 +149,16 @@ impl Writer {
         answer.await.unwrap_or_else(|_| Err(OperationError::CommitFailure("the writer ended".into())))
     }
 
+    /// Moves all that was written into the database's file and empties the log of writes (the WAL), so that neither holds
+    /// what was deleted. Returns false when a reader still needs the log.
+    #[boxed]
+    pub async fn checkpoint(&self) -> Result<bool, OperationError<StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        let closed = || OperationError::CommitFailure("the store is closed".into());
+        self.queue.send(Message::Checkpoint(reply)).await.map_err(|_| closed())?;
+        Ok(answer.await.map_err(|_| closed())??)
+    }
+
     /// Runs the queued operations and ends the thread. Returns when the file is closed.
     #[boxed]
     pub async fn close(&self) {
@@ -162,6 +177,8 @@ async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>, m
     while closing.is_none() {
         match queue.recv().await {
             Some(Message::Run(job)) => closing = group(&mut conn, job, &mut queue, metrics).await,
+            // The caller may have gone away.
+            Some(Message::Checkpoint(reply)) => drop(reply.send(checkpoint(&mut conn).await)),
             Some(Message::Close(done)) => closing = Some(done),
             None => break,
         }
@@ -184,6 +201,7 @@ async fn group(
     metrics: &OnceLock<Metrics>,
 ) -> Option<oneshot::Sender<()>> {
     let mut jobs: Vec<Box<dyn Job>> = Vec::new();
+    let mut checkpoints = Vec::new();
     let mut closing = None;
     let mut next = Some(first);
     let mut result = Ok(());
@@ -197,6 +215,8 @@ async fn group(
             match queue.try_recv() {
                 Ok(Message::Run(job)) => next = Some(job),
                 Ok(Message::Close(done)) => closing = Some(done),
+                // It has to wait for the commit.
+                Ok(Message::Checkpoint(reply)) => checkpoints.push(reply),
                 Err(_) => {}
             }
         }
@@ -220,6 +240,9 @@ async fn group(
     for job in jobs {
         job.answer(failure.as_ref());
     }
+    for reply in checkpoints {
+        drop(reply.send(checkpoint(conn).await));
+    }
     closing
 }
 
@@ -233,6 +256,17 @@ async fn run(conn: &mut SqliteConnection, job: &mut dyn Job, first: bool) -> Res
         return Ok(());
     }
     if first { execute(conn, "ROLLBACK; BEGIN").await } else { execute(conn, "ROLLBACK TO operation").await }
+}
+
+/// Between groups no lock is held, so that a checkpoint can run. It doesn't wait for readers, since all writes would wait
+/// with it.
+async fn checkpoint(conn: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    execute(conn, "PRAGMA busy_timeout = 0").await?;
+    let done = sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut *conn).await;
+    let patience = format!("PRAGMA busy_timeout = {}", BUSY.as_millis());
+    sqlx::query(sqlx::AssertSqlSafe(patience)).execute(conn).await?;
+    let (busy, _, _): (i64, i64, i64) = done?;
+    Ok(busy == 0)
 }
 
 async fn execute(conn: &mut SqliteConnection, sql: &'static str) -> Result<(), sqlx::Error> {

@@ -8,9 +8,17 @@ use resly_http::router::openapi_document;
 use resly_tests::app::TestApp;
 use serde_json::Value;
 
-/// What people and tools read, which no client of the API calls, and another spelling of `/rest/v1/`: they have no operation.
-const PAGES: [&str; 6] =
-    ["/console", "/oauth/begin/{nonce}", "/oauth/callback", "/openapi.json", "/rest/v1", "/schemas/connector.json"];
+/// What people, tools and other hosts ask for, which no client of the API calls, and another spelling of `/rest/v1/`: they
+/// have no operation.
+const PAGES: [&str; 7] = [
+    "/console",
+    "/internal/{*rest}",
+    "/oauth/begin/{nonce}",
+    "/oauth/callback",
+    "/openapi.json",
+    "/rest/v1",
+    "/schemas/connector.json",
+];
 
 /// The paths of the router, as its `Debug` shows them: axum has no other way to list them.
 fn paths(router: &Router) -> BTreeSet<String> {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::oauth::agree;
 
 /// The service's connector for visitors' accounts, with Anna's connected, so that it is tested; enabled.
-async fn opened(service: &OauthService) -> (TestApp, String) {
+pub async fn opened(service: &OauthService) -> (TestApp, String) {
     let app = TestApp::reaching(service.address).await;
     service.registers(app.url("/oauth/callback"));
     app.admin_post("/api/admin/connectors", &service.definition("authorization_code")).await;
@@ -28,11 +28,11 @@ async fn opened(service: &OauthService) -> (TestApp, String) {
     (app, id)
 }
 
-fn of(id: &str, visitor: &str) -> String {
+pub fn of(id: &str, visitor: &str) -> String {
     format!("/api/admin/connections/{id}/visitors/{visitor}")
 }
 
-async fn connect(app: &TestApp, service: &OauthService, id: &str, visitor: &str) {
+pub async fn connect(app: &TestApp, service: &OauthService, id: &str, visitor: &str) {
     service.is_used_by(visitor);
     let link = app.admin_post(&format!("{}/oauth/start", of(id, visitor)), &json!({})).await;
     let mut browser = Browser::new();
@@ -49,7 +49,7 @@ async fn shown(app: &TestApp, path: &str) -> Value {
 }
 
 /// A chat in which the model calls an action; gives the step, and what the model was told.
-async fn chat(app: &TestApp, key: &str, visitor: Option<&str>, action: &str) -> (Value, String) {
+pub async fn chat(app: &TestApp, key: &str, visitor: Option<&str>, action: &str) -> (Value, String) {
     app.model.says([Reply::connector("desk", action, json!({})), Reply::text("That is it.")]);
     let mut body = json!({"messages": [{"role": "user", "content": "Which account is mine?"}]});
     if let Some(visitor) = visitor {

@@ -84,7 +84,7 @@ fn stored_kind<'de, D: serde::Deserializer<'de>>(stored: D) -> Result<FaultKind,
 }
 
 /// A write that a person is asked to confirm.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approval {
     pub id: ApprovalId,
     pub organization: OrganizationId,
@@ -115,7 +115,9 @@ pub struct Approval {
     /// Why it was declined.
     pub reason: Option<String>,
     pub outcome: Option<Outcome>,
-    /// The calls of the round that asked. Only the first approval of an answer has them.
+    /// The calls of the round that asked. Only the first approval of an answer has them. Other hosts don't get them: no
+    /// reader of the answer sees them.
+    #[serde(skip)]
     pub round: Round,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,

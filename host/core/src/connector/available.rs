@@ -1,5 +1,5 @@
 //! The actions that an organization's connections offer to a model. Every turn needs this list and it seldom changes,
-//! so it is read from the store at most once a second for each organization.
+//! so it is read from the store about once a second for each organization.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// How long a change of a connection or workflow may be unknown to new turns. A call always reads the connection anew.
-const FRESH: Duration = Duration::from_secs(1);
+/// A change is in force within a second; the rest of it is for the read itself.
+const FRESH: Duration = Duration::from_millis(800);
 
 /// One action that a model may call now.
 #[derive(Clone)]
@@ -53,6 +54,16 @@ impl AvailableActions {
     pub fn new(connectors: Connectors, workflows: Arc<dyn WorkflowStore>) -> Self {
         let cache = Cache::builder().max_capacity(10_000).time_to_live(FRESH).build();
         Self { connectors, workflows, cache }
+    }
+
+    /// Reads an organization's actions anew the next time, after a change.
+    pub async fn forget(&self, organization: OrganizationId) {
+        self.cache.invalidate(&organization).await;
+    }
+
+    /// Reads everything anew the next time, after a change on another host.
+    pub fn forget_all(&self) {
+        self.cache.invalidate_all();
     }
 
     #[boxed]

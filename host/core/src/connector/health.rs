@@ -184,6 +184,8 @@ pub struct HealthObservation {
 pub struct DueCheck {
     pub organization: OrganizationId,
     pub connection: ConnectionId,
+    /// When the lease ends. It also names the lease, since the next one ends later.
+    pub lease_until: Timestamp,
 }
 
 /// The port that stores health.

@@ -25,6 +25,15 @@ impl TokenEstimate {
         self.hundredths += text.chars().map(share).sum::<u64>();
     }
 
+    /// Adds what was estimated elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        self.hundredths += other.hundredths;
+    }
+
+    pub fn is_zero(self) -> bool {
+        self.hundredths == 0
+    }
+
     /// Whole tokens, rounded up.
     pub fn tokens(self) -> u64 {
         self.hundredths.div_ceil(100)

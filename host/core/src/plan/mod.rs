@@ -7,7 +7,7 @@ use std::{
     fmt,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::subscription::{GRACE, Subscription, SubscriptionChange, SubscriptionStatus};
 use crate::meter::{Limits, Meter};
@@ -137,6 +137,8 @@ pub struct Terms {
     pub log_days: u32,
     /// Bytes of the log, for each day and environment, before it is sampled.
     pub log_bytes_per_day: u64,
+    /// The days after which a conversation that nobody continued is deleted. `None` keeps it for ever.
+    pub conversation_days: Option<u32>,
 }
 
 impl Default for Terms {
@@ -148,6 +150,7 @@ impl Default for Terms {
             features: Features::ALL,
             log_days: 30,
             log_bytes_per_day: 64 << 20,
+            conversation_days: None,
         }
     }
 }
@@ -166,6 +169,14 @@ pub struct Overrides {
     pub log_days: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_bytes_per_day: Option<u64>,
+    /// `Some(None)` keeps conversations for ever.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub conversation_days: Option<Option<u32>>,
+}
+
+/// Tells `null` from absent.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<u32>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 impl Overrides {
@@ -175,6 +186,7 @@ impl Overrides {
         self.per_minute.extend(newer.per_minute);
         self.log_days = newer.log_days.or(self.log_days);
         self.log_bytes_per_day = newer.log_bytes_per_day.or(self.log_bytes_per_day);
+        self.conversation_days = newer.conversation_days.or(self.conversation_days);
     }
 
     /// The terms that hold for the organization.
@@ -195,6 +207,7 @@ impl Overrides {
             features: terms.features.clone(),
             log_days: self.log_days.unwrap_or(terms.log_days),
             log_bytes_per_day: self.log_bytes_per_day.unwrap_or(terms.log_bytes_per_day),
+            conversation_days: self.conversation_days.unwrap_or(terms.conversation_days),
         }
     }
 }

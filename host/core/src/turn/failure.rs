@@ -1,9 +1,12 @@
 //! The ways in which an accepted turn can fail.
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::ModelError;
 
 /// Why a turn failed. `Display` is safe to show to clients; the details of a model's error go to the log only.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
 pub enum TurnFailure {
     #[error("the language model could not be reached; try again shortly")]
     ModelUnreachable,
@@ -25,6 +28,11 @@ pub enum TurnFailure {
     Deadline,
     #[error("this host is stopping; ask again")]
     HostStopping,
+    /// Only for those who follow the answer on another host.
+    #[error(
+        "the host that wrote this answer has ended; what it stored of the answer can be read, so ask again for the rest"
+    )]
+    Interrupted,
     #[error("the answer could not be stored; try again")]
     Store,
     #[error("something went wrong on this host; try again, and tell its operator if it stays")]
@@ -44,6 +52,7 @@ impl TurnFailure {
             Self::ToolLoop => "tool-loop",
             Self::Deadline => "turn-deadline",
             Self::HostStopping => "host-stopping",
+            Self::Interrupted => "answer-interrupted",
             Self::Store => "store-unavailable",
             Self::Internal => "internal",
         }

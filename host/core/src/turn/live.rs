@@ -1,5 +1,6 @@
 //! The log of a running turn. One writer appends events, and any number of readers follow them from the first one, so a
-//! client can disconnect and resume without losing anything.
+//! client can disconnect and resume without losing anything. Another host sends its readers the same events: see
+//! [`AnswerEvents`].
 
 use std::{
     any::Any,
@@ -7,7 +8,11 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use futures::stream::{self, Stream};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream, Stream},
+};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
 
@@ -21,7 +26,9 @@ use crate::{
 };
 
 /// What happens in a turn, in order. The last event is `Finished` or `Failed`, sent after the answer was stored.
-#[derive(Clone, Debug)]
+/// As JSON, it is what hosts of one version or the next send each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TurnEvent {
     /// The sources that the answer may cite so far. Each of these events holds the whole list.
     Citations(Arc<[Citation]>),
@@ -53,7 +60,7 @@ pub enum TurnEvent {
 }
 
 /// The result of a turn that completed or was cancelled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TurnResult {
     pub status: MessageStatus,
     pub text: String,
@@ -68,12 +75,29 @@ pub struct TurnResult {
 }
 
 /// Microseconds that each part of a turn took.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
     pub accept_us: u64,
     pub retrieve_us: u64,
     pub tools_us: u64,
     pub commit_us: u64,
+}
+
+impl TurnEvent {
+    /// Whether this is the last event of a turn.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Self::Finished(_) | Self::Failed(_))
+    }
+}
+
+/// An answer in progress with its events, from the first one on. They come from this host or from another one.
+pub struct AnswerEvents {
+    pub conversation: ConversationId,
+    pub message: MessageId,
+    /// The client's id of the answer that this one continues.
+    pub continues: Option<String>,
+    /// Ends after `Finished` or `Failed`.
+    pub events: BoxStream<'static, TurnEvent>,
 }
 
 /// Why a turn was stopped early.
@@ -136,9 +160,19 @@ impl LiveTurn {
             }
             written.wait_for(|count| *count > next).await.ok()?;
             let event = lock(&live.events).get(next).cloned()?;
-            let ended = matches!(event, TurnEvent::Finished(_) | TurnEvent::Failed(_));
+            let ended = event.is_last();
             Some((event, (live, written, next + 1, ended)))
         })
+    }
+
+    /// The answer with its events.
+    pub fn answer(self: &Arc<Self>) -> AnswerEvents {
+        AnswerEvents {
+            conversation: self.conversation,
+            message: self.message,
+            continues: self.continues.clone(),
+            events: self.follow().boxed(),
+        }
     }
 
     /// Asks the turn to stop. The text that was written so far is stored.
@@ -167,46 +201,67 @@ impl LiveTurn {
     }
 
     fn has_ended(&self) -> bool {
-        lock(&self.events).last().is_some_and(|event| matches!(event, TurnEvent::Finished(_) | TurnEvent::Failed(_)))
+        lock(&self.events).last().is_some_and(TurnEvent::is_last)
     }
 }
 
 /// The turns that this host runs, by conversation. A conversation has only its newest turn here.
-#[derive(Default)]
-pub struct LiveTurns(Mutex<HashMap<ConversationId, Arc<LiveTurn>>>);
+pub struct LiveTurns {
+    turns: Mutex<HashMap<ConversationId, Arc<LiveTurn>>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Default for LiveTurns {
+    fn default() -> Self {
+        Self { turns: Mutex::default(), stopping: watch::Sender::new(false) }
+    }
+}
 
 impl LiveTurns {
     /// The running turn of a conversation.
     pub fn find(&self, organization: OrganizationId, conversation: ConversationId) -> Option<Arc<LiveTurn>> {
-        lock(&self.0).get(&conversation).filter(|live| live.organization == organization).cloned()
+        lock(&self.turns).get(&conversation).filter(|live| live.organization == organization).cloned()
+    }
+
+    /// The running turn that writes an answer.
+    pub fn find_answer(&self, organization: OrganizationId, answer: MessageId) -> Option<Arc<LiveTurn>> {
+        let turns = lock(&self.turns);
+        turns.values().find(|live| live.message == answer && live.organization == organization).cloned()
     }
 
     /// Whether this host writes the answer.
     pub fn writes(&self, answer: MessageId) -> bool {
-        lock(&self.0).values().any(|live| live.message == answer)
+        lock(&self.turns).values().any(|live| live.message == answer)
     }
 
     /// The number of running turns.
     pub fn count(&self) -> usize {
-        lock(&self.0).len()
+        lock(&self.turns).len()
     }
 
     /// Cancels those of `answers` that this host writes.
     pub fn cancel(&self, answers: &[MessageId]) {
-        for live in lock(&self.0).values().filter(|live| answers.contains(&live.message)) {
+        for live in lock(&self.turns).values().filter(|live| answers.contains(&live.message)) {
             live.cancel();
         }
     }
 
     /// Stops every running turn because the host shuts down, so readers learn that their answer is incomplete.
     pub fn interrupt_all(&self) {
-        for live in lock(&self.0).values() {
+        self.stopping.send_replace(true);
+        for live in lock(&self.turns).values() {
             live.stop(StopReason::HostStopping);
         }
     }
 
+    /// Waits for [`LiveTurns::interrupt_all`].
+    pub async fn interrupted(&self) {
+        // The sender lives as long as `self`: it can't be closed while this waits.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
     pub(super) fn enter(self: &Arc<Self>, live: Arc<LiveTurn>) -> LiveTurnGuard {
-        lock(&self.0).insert(live.conversation, Arc::clone(&live));
+        lock(&self.turns).insert(live.conversation, Arc::clone(&live));
         LiveTurnGuard { turns: Arc::clone(self), live }
     }
 }
@@ -223,7 +278,7 @@ impl Drop for LiveTurnGuard {
             self.live.push(TurnEvent::Failed(TurnFailure::Internal));
         }
         lock(&self.live.held).clear();
-        let mut turns = lock(&self.turns.0);
+        let mut turns = lock(&self.turns.turns);
         if turns.get(&self.live.conversation).is_some_and(|live| live.message == self.live.message) {
             turns.remove(&self.live.conversation);
         }

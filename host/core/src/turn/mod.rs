@@ -32,7 +32,7 @@ use crate::{
     connector::{available::AvailableActions, call::Connectors},
     conversation::{ClientMessage, Message},
     error::StoreError,
-    id::{ApprovalId, ConversationId, MessageId},
+    id::{ApprovalId, ConversationId, HostId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
     load::LoadShedder,
     meter::Remaining,
@@ -132,6 +132,8 @@ type Lookup = JoinSet<(Result<Vec<Passage>, RetrieveError>, u64)>;
 /// Runs turns. It is cheap to clone, because all its parts are shared.
 #[derive(Clone)]
 pub struct Turns {
+    /// This host, which its turns' rows name as their writer.
+    pub host: HostId,
     pub store: Arc<dyn TurnStore>,
     pub model: Arc<dyn Model>,
     pub retriever: Arc<dyn Retriever>,
@@ -163,7 +165,7 @@ impl Turns {
         {
             BeginTurn::Replay(message) => {
                 let person = ChatClient::new(&request.principal, request.visitor.as_deref());
-                return Ok(Start::Replay(Replay::of(message, &self.approvals, &person).await?));
+                return Ok(Start::Replay(self.replay(message, &person).await?));
             }
             BeginTurn::Accepted(accepted) => accepted,
         };
@@ -180,6 +182,12 @@ impl Turns {
         let presence = self.live.enter(Arc::clone(&live));
         tokio::spawn(Run::new(self.clone(), request, accepted, live, lookup, timing).run_turn(presence));
         Ok(Start::Running(started))
+    }
+
+    /// A stored answer as it is sent again, with the present state of its approvals.
+    #[boxed]
+    pub async fn replay(&self, message: Message, person: &ChatClient) -> Result<Replay, StoreError> {
+        Replay::of(message, &self.approvals, person).await
     }
 
     /// Sets the remaining lease to zero when this host itself writes the answer: the host is alive, so the client need
@@ -257,6 +265,7 @@ impl Turns {
             None => (request.conversation.clone(), request.messages.clone()),
         };
         NewTurn {
+            host: self.host,
             organization: request.principal.organization,
             key: request.principal.key,
             key_cap: request.principal.message_cap,

@@ -288,7 +288,7 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Usage(_) => {}
+                ModelEvent::Hidden(_) | ModelEvent::Usage(_) => {}
                 ModelEvent::Finish(reason) => {
                     measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default());
                     if !offered && !asked.calls.is_empty() {
@@ -350,6 +350,7 @@ impl Run {
         let citations = self.citations.cited(self.draft.text());
         let steps = std::mem::take(&mut self.steps);
         let finished = FinishedTurn {
+            host: self.turns.host,
             organization: self.request.principal.organization,
             answer: self.accepted.answer,
             content: self.draft.text().to_owned(),

@@ -9,7 +9,7 @@ use crate::{
     approval::ChatClient,
     conversation::{ClientMessage, Message, MessageStatus},
     error::StoreError,
-    id::{ConversationId, KeyId, MessageId, OrganizationId, TicketId},
+    id::{ConversationId, HostId, KeyId, MessageId, OrganizationId, TicketId},
     knowledge::Citation,
     load::Overloaded,
     meter::{LimitReached, Remaining},
@@ -31,6 +31,8 @@ pub enum ConversationRef {
 /// A question to store.
 #[derive(Clone, Debug)]
 pub struct NewTurn {
+    /// The host that runs the turn.
+    pub host: HostId,
     pub organization: OrganizationId,
     pub key: KeyId,
     /// The API key's own limit on messages in a period.
@@ -121,6 +123,8 @@ pub enum BeginTurnError {
 /// An answer to store.
 #[derive(Clone, Debug)]
 pub struct FinishedTurn {
+    /// The host that ran the turn. Another host may have ended the turn for it since.
+    pub host: HostId,
     pub organization: OrganizationId,
     pub answer: MessageId,
     pub content: String,
@@ -133,6 +137,24 @@ pub struct FinishedTurn {
     /// Takes the message off the usage again. Only for a turn that failed before the customer got any text.
     pub refund: bool,
     pub now: Timestamp,
+}
+
+/// An answer that is being written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerInProgress {
+    pub answer: MessageId,
+    pub writer: AnswerWriter,
+}
+
+/// The host that writes an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerWriter {
+    /// `None` when an older version of the host began the turn.
+    pub host: Option<HostId>,
+    /// Where other hosts reach it, such as `http://10.0.0.5:8080`. `None` when it has no such address.
+    pub url: Option<String>,
+    /// Whether its lease and the turn's are valid. A host without a valid lease may still be running.
+    pub alive: bool,
 }
 
 /// A support ticket that a turn opens.
@@ -155,7 +177,8 @@ pub trait TurnStore: Send + Sync + 'static {
     /// A turn that was `interrupted` or `failed` runs again when its idempotency key is repeated. An interrupted one
     /// isn't counted a second time.
     async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError>;
-    /// Stores the answer. Idempotent: only the first call for an answer has an effect.
+    /// Stores the answer. Idempotent: only the first call for an answer has an effect, and none after another host has
+    /// ended the turn by [`TurnStore::end_for_gone_host`].
     async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError>;
     /// Renews the lease of a running turn.
     async fn renew_turn(
@@ -183,7 +206,24 @@ pub trait TurnStore: Send + Sync + 'static {
         organization: OrganizationId,
         conversation: ConversationId,
         now: Timestamp,
-    ) -> Result<Option<MessageId>, StoreError>;
+    ) -> Result<Option<AnswerInProgress>, StoreError>;
+    /// The host that writes an answer. `None` when the answer has ended.
+    async fn answer_writer(
+        &self,
+        organization: OrganizationId,
+        answer: MessageId,
+        now: Timestamp,
+    ) -> Result<Option<AnswerWriter>, StoreError>;
+    /// Ends an answer as interrupted for the host `gone`, which no longer runs. The turn then belongs to the host `by`, so
+    /// that `gone` can't store another end if it does run. Nothing happens when the answer has ended.
+    async fn end_for_gone_host(
+        &self,
+        organization: OrganizationId,
+        answer: MessageId,
+        gone: HostId,
+        by: HostId,
+        now: Timestamp,
+    ) -> Result<(), StoreError>;
     /// Asks the host that writes an answer to cancel it, whichever host that is.
     async fn request_cancel(&self, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError>;
     /// The answers in progress, on all hosts, that somebody asked to cancel.

@@ -5,6 +5,8 @@ mod fakes;
 mod rounds;
 mod tokens;
 
+use std::sync::Arc;
+
 use futures::StreamExt;
 use serde_json::json;
 
@@ -14,6 +16,7 @@ use super::{
     live::{LiveTurn, TurnEvent},
 };
 use crate::{
+    approval::{Approval, round::Round},
     connector::connection::Policy,
     conversation::MessageStatus,
     model::{FinishReason, ModelError, ModelEvent, ModelMessage, ProviderData, ReportedUsage, ToolCall},
@@ -56,7 +59,24 @@ async fn events(harness: &Harness, delivery: Delivery) -> Vec<TurnEvent> {
     let Ok(Start::Running(started)) = harness.turns.start(harness.request(delivery)).await else {
         panic!("the question was not accepted")
     };
-    started.live.follow().collect().await
+    let events: Vec<TurnEvent> = started.live.follow().collect().await;
+    assert_sent_whole(&events);
+    events
+}
+
+/// Checks that the readers on another host see the same events.
+fn assert_sent_whole(events: &[TurnEvent]) {
+    for event in events {
+        let sent: TurnEvent = serde_json::from_str(&serde_json::to_string(event).unwrap()).unwrap();
+        // No reader sees the round, so it stays on the host.
+        let expected = match event {
+            TurnEvent::ApprovalAsked(approval) => {
+                TurnEvent::ApprovalAsked(Arc::new(Approval { round: Round::default(), ..(**approval).clone() }))
+            }
+            event => event.clone(),
+        };
+        assert_eq!(sent, expected);
+    }
 }
 
 fn texts(events: &[TurnEvent]) -> Vec<&str> {

@@ -49,6 +49,10 @@ impl RoundTokens {
                 self.wrote(&call.name);
                 self.wrote(&call.arguments);
             }
+            ModelEvent::Hidden(thinking) => {
+                self.written.merge(*thinking);
+                self.unreported.merge(*thinking);
+            }
             ModelEvent::Usage(usage) => {
                 self.reported.update(*usage);
                 if usage.output.is_some() {

@@ -8,6 +8,7 @@ pub mod connectors;
 pub mod conversations;
 pub mod crawls;
 pub mod definitions;
+pub mod deletions;
 pub mod health;
 pub mod keys;
 pub mod logs;

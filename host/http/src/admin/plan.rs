@@ -13,6 +13,7 @@ use crate::{
     guard::{Admin, Operator},
     openapi_enums,
     plan_view::Plan,
+    present::present,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -33,6 +34,10 @@ pub struct PlanChange {
     log_days: Option<u32>,
     /// How many bytes a day the log takes in each environment before it is sampled: 1 MiB to 1 TiB.
     log_bytes_per_day: Option<u64>,
+    /// After how many days a conversation that nobody continued is deleted: 1 to 3,650. `null` keeps it for ever.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    conversation_days: Option<Option<u32>>,
 }
 
 /// The plan, its limits and the subscription.
@@ -47,8 +52,8 @@ pub async fn get(
     Ok(Json(Plan::at(plan, app.clock.now())))
 }
 
-/// Sets limits of the organization's own, which hold from the next request on, and how long logs are kept. A change of the
-/// plan leaves them.
+/// Sets limits of the organization's own, which hold from the next request on, and how long logs and conversations are kept.
+/// A change of the plan leaves them.
 #[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
     request_body = PlanChange,
     responses((status = 200, description = "The plan as it is now", body = Plan)))]
@@ -57,8 +62,8 @@ pub async fn change(
     Operator(principal): Operator,
     body::Json(request): body::Json<PlanChange>,
 ) -> Result<Json<Plan>, Problem> {
-    let PlanChange { limits, per_minute, log_days, log_bytes_per_day } = request;
-    let newer = Overrides { limits, per_minute, log_days, log_bytes_per_day };
+    let PlanChange { limits, per_minute, log_days, log_bytes_per_day, conversation_days } = request;
+    let newer = Overrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days };
     let plan = plan::change(&app, principal.organization, newer).await?;
     Ok(Json(Plan::at(plan, app.clock.now())))
 }

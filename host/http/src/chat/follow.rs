@@ -7,8 +7,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{StatusCode, Uri};
-use resly_core::{approval::ChatClient, id::MessageId, turn::live::LiveTurn};
-use resly_service::App;
+use resly_core::id::MessageId;
+use resly_service::{
+    App,
+    cluster::follow::{self, InProgress},
+};
 
 use super::{
     format::Format,
@@ -23,7 +26,8 @@ use crate::{
 
 /// Resumes a stream in progress.
 ///
-/// `id` is the conversation's, or the client's own name for it. The stream starts at the answer's beginning.
+/// `id` is the conversation's, or the client's own name for it. The stream starts at the answer's beginning, whichever
+/// host writes the answer.
 #[utoipa::path(
     get, path = "/api/chat/{id}/stream", tag = "chat", operation_id = "resumeChat",
     params(
@@ -36,7 +40,7 @@ use crate::{
             (String = "text/plain"), (String = "text/event-stream"), (json::Answer = "application/json"),
         )),
         (status = 204, description = "Nothing is in progress"),
-        (status = 409, description = "Another host writes the answer"),
+        (status = 409, description = "Another host writes the answer, and this one doesn't know how to reach it"),
     ),
 )]
 pub async fn resume(
@@ -49,19 +53,21 @@ pub async fn resume(
     let format = Format::choose(query, request.headers())?;
     let person = person(&principal, query)?;
     RateGate::pass_visitor(request.extensions(), person.visitor.as_deref()).await?;
-    let live = match find(&app, &person, &id).await? {
-        InProgress::Here(live) => live,
-        InProgress::Elsewhere(answer) => return Err(answer_elsewhere(answer)),
+    let events = match follow::follow(&app, &person, &id, format.delivery()).await? {
+        InProgress::Here(live) => live.answer(),
+        InProgress::Elsewhere(events) => events,
+        InProgress::Unreachable(answer) => return Err(answer_elsewhere(answer)),
         InProgress::Nothing => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
-    let mut response = answer(&live, format, false).await?;
-    identify(response.headers_mut(), live.conversation, live.message);
+    let (conversation, message) = (events.conversation, events.message);
+    let mut response = answer(events, format, false).await?;
+    identify(response.headers_mut(), conversation, message);
     Ok(response)
 }
 
 /// Cancels the answer in progress. What was written until then is kept.
 ///
-/// An answer that another host writes is cancelled within two seconds.
+/// An answer that another host writes is cancelled at once, or within two seconds if that host can't be reached.
 #[utoipa::path(
     delete, path = "/api/chat/{id}/stream", tag = "chat", operation_id = "cancelChat",
     params(
@@ -79,41 +85,14 @@ pub async fn cancel(
     uri: Uri,
 ) -> Result<StatusCode, Problem> {
     let person = person(&principal, uri.query())?;
-    match find(&app, &person, &id).await? {
-        InProgress::Here(live) => live.cancel(),
-        InProgress::Elsewhere(answer) => app.turns.store.request_cancel(person.organization, answer).await?,
-        InProgress::Nothing => {}
-    }
+    follow::cancel(&app, &person, &id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Where a conversation's answer is being written.
-enum InProgress {
-    Here(Arc<LiveTurn>),
-    /// On another host of the same database.
-    Elsewhere(MessageId),
-    Nothing,
-}
-
-/// Finds the turn that is running in a conversation. A conversation of another organization, visitor or publishable key
-/// looks like none.
-async fn find(app: &App, person: &ChatClient, id: &str) -> Result<InProgress, Problem> {
-    let (store, organization) = (&app.turns.store, person.organization);
-    let Some(conversation) = store.find_conversation(person, id).await? else { return Ok(InProgress::Nothing) };
-    if let Some(live) = app.turns.live.find(organization, conversation) {
-        return Ok(InProgress::Here(live));
-    }
-    let answer = store.answer_in_progress(organization, conversation, app.clock.now()).await?;
-    // A turn of this host is in the database a moment before it is in memory.
-    let live = app.turns.live.find(organization, conversation);
-    let here = live.map(InProgress::Here);
-    Ok(here.or(answer.map(InProgress::Elsewhere)).unwrap_or(InProgress::Nothing))
 }
 
 fn answer_elsewhere(answer: MessageId) -> Problem {
     let detail = format!(
-        "another host writes this answer, and only that host can stream it; once it is finished, read it with \
-         `GET /api/messages/{}`",
+        "another host writes this answer, and it has told no address for other hosts; once it is finished, read the \
+         answer with `GET /api/messages/{}`",
         answer.0
     );
     Problem::new(&kinds::ANSWER_ELSEWHERE, detail)

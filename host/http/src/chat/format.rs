@@ -1,6 +1,7 @@
 //! Chooses one of the three formats by `?format=` or by `Accept` (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
+use resly_core::turn::Delivery;
 
 use crate::{
     problem::Problem,
@@ -19,6 +20,14 @@ pub enum Format {
 }
 
 impl Format {
+    pub fn delivery(self) -> Delivery {
+        match self {
+            Self::Text => Delivery::Text,
+            Self::Ui => Delivery::Events,
+            Self::Json => Delivery::Whole,
+        }
+    }
+
     pub fn choose(raw_query: Option<&str>, headers: &HeaderMap) -> Result<Self, Problem> {
         let asked = raw_query.and_then(|query| {
             url::form_urlencoded::parse(query.as_bytes()).find_map(|(name, value)| (name == "format").then_some(value))

@@ -1,7 +1,5 @@
 //! The JSON format: one object at the end of the answer.
 
-use std::sync::Arc;
-
 use axum::{body::Body, response::Response};
 use futures::StreamExt;
 use http::{HeaderName, HeaderValue, header};
@@ -11,7 +9,7 @@ use resly_core::{
     model::{self, FinishReason, Role},
     time::Timestamp,
     turn::{
-        live::{LiveTurn, TurnEvent},
+        live::{AnswerEvents, TurnEvent},
         replay::Replay,
     },
 };
@@ -119,8 +117,8 @@ impl Answer {
 }
 
 /// Waits for the end of the turn, and sends the answer.
-pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
-    let mut events = live.follow().boxed();
+pub async fn wait(answer: AnswerEvents) -> Result<Response, Problem> {
+    let AnswerEvents { conversation, message, mut events, .. } = answer;
     let mut asked = Vec::new();
     let ending = loop {
         match events.next().await {
@@ -132,8 +130,8 @@ pub async fn wait(live: &Arc<LiveTurn>) -> Result<Response, Problem> {
         }
     };
     let answer = Answer {
-        id: live.message,
-        conversation_id: live.conversation,
+        id: message,
+        conversation_id: conversation,
         role: Role::Assistant,
         content: ending.text.clone(),
         status: ending.status,

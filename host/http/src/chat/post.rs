@@ -11,8 +11,8 @@ use resly_core::{
     id::{ConversationId, MessageId},
     principal::{KeyKind, Principal},
     turn::{
-        Delivery, Start, TurnRequest,
-        live::LiveTurn,
+        Start, TurnRequest,
+        live::AnswerEvents,
         replay::Replay,
         store::{BeginTurnError, ConversationRef, Idempotency},
     },
@@ -83,18 +83,18 @@ pub async fn handle(
         Start::Replay(given) => return replay(given, format),
     };
     RateGate::keep_until_end(&parts.extensions, &started.live);
-    let mut response = answer(&started.live, format, wants_trailers(&parts.headers)).await?;
+    let mut response = answer(started.live.answer(), format, wants_trailers(&parts.headers)).await?;
     identify(response.headers_mut(), started.conversation, started.message);
     rate_limit::insert(response.headers_mut(), started.remaining, app.clock.now());
     Ok(response)
 }
 
-/// Sends a turn's events from the first one on, in this format.
-pub(super) async fn answer(live: &Arc<LiveTurn>, format: Format, trailers: bool) -> Result<Response, Problem> {
+/// Sends an answer's events from the first one on, in this format.
+pub(super) async fn answer(answer: AnswerEvents, format: Format, trailers: bool) -> Result<Response, Problem> {
     match format {
-        Format::Text => text::stream(live, trailers).await,
-        Format::Ui => Ok(ui::stream(live)),
-        Format::Json => return json::wait(live).await,
+        Format::Text => text::stream(answer, trailers).await,
+        Format::Ui => Ok(ui::stream(answer)),
+        Format::Json => return json::wait(answer).await,
     }
     .map(unbuffered)
 }
@@ -151,11 +151,7 @@ fn turn_request(
         messages: chat.messages,
         verdicts,
         idempotency,
-        delivery: match format {
-            Format::Text => Delivery::Text,
-            Format::Ui => Delivery::Events,
-            Format::Json => Delivery::Whole,
-        },
+        delivery: format.delivery(),
     })
 }
 

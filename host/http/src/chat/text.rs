@@ -16,7 +16,7 @@ use resly_core::{
     id::ApprovalId,
     knowledge::Citation,
     turn::{
-        live::{LiveTurn, Timing, TurnEvent, TurnResult},
+        live::{AnswerEvents, Timing, TurnEvent, TurnResult},
         replay::Replay,
     },
 };
@@ -29,8 +29,8 @@ const X_FINISH_REASON: HeaderName = HeaderName::from_static("x-finish-reason");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// Waits for the answer's first byte, then streams.
-pub async fn stream(live: &Arc<LiveTurn>, trailers: bool) -> Result<Response, Problem> {
-    let mut events = live.follow().boxed();
+pub async fn stream(answer: AnswerEvents, trailers: bool) -> Result<Response, Problem> {
+    let mut events = answer.events;
     let mut offered: Arc<[Citation]> = Arc::new([]);
     let mut approvals = Vec::new();
     let (first, ending) = loop {

@@ -4,14 +4,13 @@ mod chunk;
 
 use std::{
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use axum::{body::Body, response::Response};
 use bytes::Bytes;
-use futures::{Stream, StreamExt, stream::BoxStream};
+use futures::{Stream, stream::BoxStream};
 use http::{HeaderName, HeaderValue, header};
 use http_body::Frame;
 use resly_core::{
@@ -20,7 +19,7 @@ use resly_core::{
     knowledge,
     model::FinishReason,
     turn::{
-        live::{LiveTurn, TurnEvent, TurnResult},
+        live::{AnswerEvents, TurnEvent, TurnResult},
         replay::Replay,
     },
 };
@@ -34,12 +33,12 @@ use super::{approvals::RequestedApproval, citations::Citation, json::TokenUsage}
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Streams a turn, from its start.
-pub fn stream(live: &Arc<LiveTurn>) -> Response {
+pub fn stream(answer: AnswerEvents) -> Response {
     let mut keep_alive = interval_at(Instant::now() + KEEP_ALIVE, KEEP_ALIVE);
     keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
     respond(Body::new(UiBody {
-        writer: Writer::new(live.conversation, live.message, live.continues.as_deref()),
-        events: live.follow().boxed(),
+        writer: Writer::new(answer.conversation, answer.message, answer.continues.as_deref()),
+        events: answer.events,
         keep_alive,
         over: false,
     }))
@@ -271,6 +270,8 @@ impl http_body::Body for UiBody {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use resly_core::{
         model::TokenUsage,
         turn::{failure::TurnFailure, live::Timing},

@@ -89,7 +89,7 @@ async fn run(
     let first = tokio::select! {
         first = timeout(limits.head_time, first_bytes(&stream)) => first,
         () = activity.evicted.notified() => return,
-        () = shared.draining.cancelled() => return,
+        () = silent_while_draining(shared) => return,
     };
     let Ok(Ok(first)) = first else { return };
     let http2 = first == PREFACE;
@@ -113,6 +113,12 @@ async fn run(
     if (failed || activity.has_unread()) && !http2 && !activity.needs_reset() {
         linger(&stream, shared).await;
     }
+}
+
+/// Waits until the host has drained for a moment. A request that is on its way is still answered.
+async fn silent_while_draining(shared: &Shared) {
+    shared.draining.cancelled().await;
+    tokio::time::sleep(GRACE).await;
 }
 
 /// Reads until it is certain whether this is HTTP/2.
@@ -143,6 +149,8 @@ where
     let mut ending = None;
     loop {
         tokio::select! {
+            // The connection first: hyper drops one that is told to end before it has read what the client sent.
+            biased;
             ended = connection.as_mut() => {
                 return ended.inspect_err(|error| tracing::debug!(%error, "a connection ended early")).is_err();
             }
@@ -196,12 +204,8 @@ async fn linger(stream: &TcpStream, shared: &Shared) {
             }
         }
     };
-    let draining = async {
-        shared.draining.cancelled().await;
-        tokio::time::sleep(GRACE).await;
-    };
     tokio::select! {
         _ = timeout(REST_TIME, reading) => {}
-        () = draining => {}
+        () = silent_while_draining(shared) => {}
     }
 }

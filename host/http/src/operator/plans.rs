@@ -47,12 +47,18 @@ pub struct NewPlanRequest {
     log_days: Option<u32>,
     /// How many bytes a day the log takes in each environment before it is sampled: 1 MiB to 1 TiB; 64 MiB when absent.
     log_bytes_per_day: Option<u64>,
+    /// After how many days a conversation that nobody continued is deleted: 1 to 3,650; `null` keeps it for ever.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    conversation_days: Option<Option<u32>>,
 }
 
 impl From<NewPlanRequest> for plans::PlanSpec {
     fn from(request: NewPlanRequest) -> Self {
-        let NewPlanRequest { id, title, limits, per_minute, features, log_days, log_bytes_per_day } = request;
-        Self { id, title, terms: Overrides { limits, per_minute, log_days, log_bytes_per_day }, features }
+        let NewPlanRequest { id, title, limits, per_minute, features, .. } = request;
+        let NewPlanRequest { log_days, log_bytes_per_day, conversation_days, .. } = request;
+        let terms = Overrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days };
+        Self { id, title, terms, features }
     }
 }
 
@@ -74,14 +80,20 @@ pub struct PlanUpdate {
     features: Option<Option<Vec<String>>>,
     log_days: Option<u32>,
     log_bytes_per_day: Option<u64>,
+    /// After how many days a conversation that nobody continued is deleted: 1 to 3,650; `null` keeps it for ever.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    conversation_days: Option<Option<u32>>,
     /// `true` keeps further organizations from it; those that have it keep it.
     retired: Option<bool>,
 }
 
 impl From<PlanUpdate> for plans::PlanChange {
     fn from(update: PlanUpdate) -> Self {
-        let PlanUpdate { title, limits, per_minute, features, log_days, log_bytes_per_day, retired } = update;
-        Self { title, terms: Overrides { limits, per_minute, log_days, log_bytes_per_day }, features, retired }
+        let PlanUpdate { title, limits, per_minute, features, retired, .. } = update;
+        let PlanUpdate { log_days, log_bytes_per_day, conversation_days, .. } = update;
+        let terms = Overrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days };
+        Self { title, terms, features, retired }
     }
 }
 

@@ -65,6 +65,10 @@ pub struct NewOverrides {
     per_minute: BTreeMap<Meter, Option<u64>>,
     log_days: Option<u32>,
     log_bytes_per_day: Option<u64>,
+    /// After how many days a conversation that nobody continued is deleted: 1 to 3,650; `null` keeps it for ever.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u32>)]
+    conversation_days: Option<Option<u32>>,
 }
 
 /// Gives an organization another plan, another state, or other dates. What isn't named stays.
@@ -95,8 +99,8 @@ pub async fn replace_overrides(
     Path(id): Path<String>,
     body::Json(overrides): body::Json<NewOverrides>,
 ) -> Result<Json<Plan>, Problem> {
-    let NewOverrides { limits, per_minute, log_days, log_bytes_per_day } = overrides;
-    let overrides = plan::Overrides { limits, per_minute, log_days, log_bytes_per_day };
+    let NewOverrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days } = overrides;
+    let overrides = plan::Overrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days };
     let plan = terms::replace(&app.store, &*app.clock, organization_id(&id)?, overrides).await?;
     Ok(Json(Plan::at(plan, app.clock.now())))
 }

@@ -28,11 +28,16 @@ pub struct Overrides {
     log_days: Option<u32>,
     #[schema(required)]
     log_bytes_per_day: Option<u64>,
+    /// `null` keeps conversations for ever; absent where it is the plan's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<u32>)]
+    conversation_days: Option<Option<u32>>,
 }
 
 impl From<plan::Overrides> for Overrides {
-    fn from(plan::Overrides { limits, per_minute, log_days, log_bytes_per_day }: plan::Overrides) -> Self {
-        Self { limits, per_minute, log_days, log_bytes_per_day }
+    fn from(overrides: plan::Overrides) -> Self {
+        let plan::Overrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days } = overrides;
+        Self { limits, per_minute, log_days, log_bytes_per_day, conversation_days }
     }
 }
 
@@ -79,6 +84,9 @@ pub struct Plan {
     log_days: u32,
     /// How many bytes a day the log takes in each environment before it is sampled.
     log_bytes_per_day: u64,
+    /// After how many days a conversation that nobody continued is deleted; `null` keeps it for ever.
+    #[schema(required)]
+    conversation_days: Option<u32>,
     /// From then on no further organization gets it.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     retired_at: Option<Timestamp>,
@@ -101,6 +109,7 @@ impl From<PlanDefinition> for Plan {
             features: terms.features.list(),
             log_days: terms.log_days,
             log_bytes_per_day: terms.log_bytes_per_day,
+            conversation_days: terms.conversation_days,
             retired_at,
             organizations,
             created_at,

@@ -109,6 +109,7 @@ pub fn failure_kind(failure: &TurnFailure) -> &'static Kind {
         TurnFailure::ToolLoop => &kinds::TOOL_LOOP,
         TurnFailure::Deadline => &kinds::TURN_DEADLINE,
         TurnFailure::HostStopping => &kinds::HOST_STOPPING,
+        TurnFailure::Interrupted => &kinds::ANSWER_INTERRUPTED,
         TurnFailure::Store => &kinds::STORE_UNAVAILABLE,
         TurnFailure::Internal => &kinds::INTERNAL,
     }
@@ -120,7 +121,7 @@ impl From<TurnFailure> for Problem {
         match failure {
             TurnFailure::ModelBusy { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(10)),
             TurnFailure::ModelUnavailable { retry_after_s } => problem.retry_after(retry_after_s.unwrap_or(5)),
-            TurnFailure::Store | TurnFailure::HostStopping => problem.retry_after(2),
+            TurnFailure::Store | TurnFailure::HostStopping | TurnFailure::Interrupted => problem.retry_after(2),
             _ => problem,
         }
     }

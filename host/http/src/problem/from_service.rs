@@ -12,6 +12,7 @@ use resly_service::{
     connectors::ConnectorError,
     crawls::CrawlError,
     definition::{DefinitionError, DryRunError},
+    deletions::DeletionError,
     keys::KeyError,
     organizations::OrganizationError,
     plan::PlanError,
@@ -197,6 +198,17 @@ impl From<KeyError> for Problem {
             KeyError::OperatorOnly => Self::new(&kinds::INSUFFICIENT_SCOPE, detail),
             KeyError::Refused(error) => error.into(),
             KeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<DeletionError> for Problem {
+    fn from(error: DeletionError) -> Self {
+        match error {
+            DeletionError::NoVisitor => Self::not_found("nothing is stored about a visitor of this id"),
+            DeletionError::Missing => Self::not_found("there is no such request"),
+            DeletionError::Vault(error) => error.into(),
+            DeletionError::Store(error) => error.into(),
         }
     }
 }

@@ -65,7 +65,7 @@ kinds! {
     REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",
         "A request with this `Idempotency-Key` is in progress. Try again after `Retry-After`: the finished answer will be replayed, and counts once. If the host that wrote it has died, the question is answered anew within two minutes, and counts once, too.";
     ANSWER_ELSEWHERE = "answer-elsewhere", CONFLICT, "Another host writes the answer",
-        "Several hosts share the database, and an answer in progress can be streamed only from the host that writes it. `detail` names the message: read it with `GET /api/messages/{id}` until its `status` is no longer `streaming`. `DELETE /api/chat/{id}/stream` works on any host. To resume streams, route `/api/chat/{id}/stream` to the host that took the question.";
+        "Several hosts share the database, and this one doesn't know how to reach the host that writes the answer. `detail` names the message: read it with `GET /api/messages/{id}` until its `status` is no longer `streaming`. `DELETE /api/chat/{id}/stream` works on any host. An operator can give each host an address for the others with `RESLY_INTERNAL_URL`.";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "`detail` tells the cap. Send fewer or shorter messages: what is stored already needn't be sent again, `conversationId` is enough.";
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The body's content type isn't accepted here",
@@ -114,6 +114,8 @@ kinds! {
         "Text could not be turned into vectors. Nothing was stored or counted; try again.";
     HOST_STOPPING = "host-stopping", SERVICE_UNAVAILABLE, "The host is stopping",
         "The host was told to stop while it wrote the answer. What was written is kept and can be read at `/api/messages/{id}`. Ask again: another host, or this one once it runs again, answers.";
+    ANSWER_INTERRUPTED = "answer-interrupted", SERVICE_UNAVAILABLE, "The host that wrote the answer has ended",
+        "The answer was followed on another host than the one that wrote it, and that one has ended without finishing it. The message has the status `interrupted`; what was stored of it can be read at `/api/messages/{id}`. Ask again.";
     TOO_MANY_CONNECTIONS = "too-many-connections", SERVICE_UNAVAILABLE, "Too many connections are open",
         "The host, or one client address, has as many connections open as it may. `detail` tells which. Try again after `Retry-After`, and use connections for several requests. Operators find the limits in the handbook's page on operating; a proxy that many clients share has to be in `RESLY_TRUSTED_PROXIES`.";
     STORE_UNAVAILABLE = "store-unavailable", SERVICE_UNAVAILABLE, "The database can't be reached",

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use resly_core::model::{FinishReason, ModelError, ModelEvent, ReportedUsage};
+use resly_core::model::{FinishReason, ModelError, ModelEvent, ReportedUsage, estimate::TokenEstimate};
 
 use crate::{
     config::whole_seconds,
@@ -31,6 +31,8 @@ pub(crate) struct AnswerState {
     /// It reported an error that passes, before it said anything.
     pub passing: bool,
     pub finish: Option<FinishReason>,
+    /// Thinking that isn't passed on yet.
+    pub hidden: TokenEstimate,
     /// The model wrote something: text, thinking or a call.
     pub wrote: bool,
     reported: ReportedUsage,

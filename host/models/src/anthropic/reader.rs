@@ -97,6 +97,7 @@ impl MessageReader {
                 if let Some(delta) = event.delta {
                     self.state.wrote = true;
                     self.state.text.push_str(&delta.text);
+                    self.state.hidden.add(&delta.thinking);
                     self.blocks.add(event.index, &delta).map_err(|detail| self.state.protocol(detail))?;
                 }
             }

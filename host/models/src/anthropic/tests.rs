@@ -6,6 +6,7 @@ use futures::StreamExt;
 use reqwest::header::HeaderName;
 use resly_core::model::{
     FinishReason, Model, ModelError, ModelEvent, ModelMessage, ModelRequest, ReportedUsage, Role, ToolCall, ToolSpec,
+    estimate::{TokenEstimate, estimate},
 };
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -97,6 +98,17 @@ async fn ask(url: &str, request: ModelRequest) -> (Vec<ModelEvent>, Option<Model
         }
     }
     (events, error)
+}
+
+/// The estimate of what the model thought.
+fn hidden(events: &[ModelEvent]) -> u64 {
+    let mut all = TokenEstimate::default();
+    events.iter().for_each(|event| {
+        if let ModelEvent::Hidden(thinking) = event {
+            all.merge(*thinking)
+        }
+    });
+    all.tokens()
 }
 
 async fn answer(events: &[Value], end: End) -> (Vec<ModelEvent>, Option<ModelError>) {
@@ -206,6 +218,7 @@ async fn thinking_goes_back_where_it_stood_and_results_follow_at_once() {
     let (events, error) = ask(&url, question()).await;
     assert!(error.is_none(), "{error:?}");
     assert!(!events.iter().any(|event| matches!(event, ModelEvent::Text(text) if text.contains("Look"))));
+    assert_eq!(hidden(&events), estimate("Look first."));
     let data =
         events.iter().find_map(|event| if let ModelEvent::Data(data) = event { Some(data.clone()) } else { None });
     let calls: Vec<ToolCall> = events

@@ -21,6 +21,11 @@ pub fn merge(members: &mut Members, more: Members) {
     }
 }
 
+/// The thinking that a delta brings. Servers that send it as details, too, send the same there.
+pub fn thinking(members: &Members) -> Option<&str> {
+    ["reasoning_content", "reasoning"].into_iter().find_map(|name| members.get(name)?.as_str())
+}
+
 /// Null means absent, and an empty list or object says nothing. An empty text may be what a server wants back.
 fn is_nothing(value: &Value) -> bool {
     match value {

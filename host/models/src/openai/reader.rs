@@ -120,6 +120,9 @@ impl ChatReader {
             self.state.wrote |= calls || !content.0.is_empty() || !refusal.0.is_empty();
             self.thinking.push(&content.0, &mut self.state.text);
             self.state.text.push_str(&refusal.0);
+            if let Some(thinking) = data::thinking(&data) {
+                self.state.hidden.add(thinking);
+            }
             self.count_data(&mut data);
             data::merge(&mut self.data, data);
             for mut part in tool_calls.0 {

@@ -15,6 +15,10 @@ pub enum DatabaseSubcommand {
     Backup { to: PathBuf, with_keys: bool, force: bool },
     /// Puts such a file in the data folder.
     Restore { from: PathBuf, force: bool },
+    /// Writes one organization's rows to a SQLite file.
+    Snapshot { organization: String, to: PathBuf, force: bool },
+    /// Moves an installation between the stores.
+    Copy { from: String, to: String },
 }
 
 pub fn command(settings: &[Arg]) -> Command {
@@ -25,9 +29,9 @@ pub fn command(settings: &[Arg]) -> Command {
             .value_name("NAME")
             .help("The login's name: lower case, digits and `_`")
     };
-    let organization = Arg::new("organization").long("organization").required(true).value_name("NAME");
+    let organization = || place("organization", "NAME", "The organization's name, or its id");
     Command::new("db")
-        .about("Backs the database up, and lets dashboards into it")
+        .about("Backs the database up, moves it, and lets dashboards into it")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommand(backup().args(settings))
@@ -40,11 +44,40 @@ pub fn command(settings: &[Arg]) -> Command {
                      connector_logs, workflows, visitors, and the views daily_conversations, daily_answers and \
                      daily_connector_calls. The host's own login needs CREATEROLE for this command.",
                 )
-                .arg(organization.help("The organization's name, or its id"))
+                .arg(organization())
                 .arg(role())
                 .args(settings),
         )
         .subcommand(Command::new("revoke").about("Removes such a login").arg(role()).args(settings))
+        .subcommand(
+            Command::new("snapshot")
+                .about("Writes one organization's rows to a SQLite file, while a host serves; prints one JSON line")
+                .after_help(
+                    "For DuckDB, Metabase and whatever else reads SQLite. The file has the tables and columns that the \
+                     REST API shows and the views for dashboards, as of one moment. PostgreSQL has `resly db grant`.",
+                )
+                .arg(organization())
+                .arg(file("to", "The file to make; only its owner can read it").required(true))
+                .arg(force("Replaces a FILE that there is"))
+                .args(settings),
+        )
+        .subcommand(
+            Command::new("copy")
+                .about("Copies an installation from SQLite to PostgreSQL or back, and compares every table")
+                .after_help(
+                    "Each place is a data folder or a URL of PostgreSQL (postgres://…, past any pooler; its password can \
+                     be in PGPASSWORD). The source's hosts may go on answering reads. The target has to be empty; what \
+                     ended early goes on when it is run again. The master key, which is no part of the database, has \
+                     to be brought along.",
+                )
+                .arg(place("from", "URL|FOLDER", "Where everything is"))
+                .arg(place("to", "URL|FOLDER", "Where it is to be"))
+                .args(settings),
+        )
+}
+
+fn place(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).required(true).value_name(value).help(help)
 }
 
 fn backup() -> Command {
@@ -87,14 +120,20 @@ pub fn parse(matches: &ArgMatches) -> Option<DatabaseSubcommand> {
     let (verb, own) = matches.subcommand()?;
     let text = |name: &str| own.try_get_one::<String>(name).ok().flatten().cloned();
     let path = |name: &str| own.try_get_one::<PathBuf>(name).ok().flatten().cloned();
-    match verb {
-        "backup" => Some(DatabaseSubcommand::Backup {
+    Some(match verb {
+        "backup" => DatabaseSubcommand::Backup {
             to: path("to")?,
             with_keys: own.get_flag("with-keys"),
             force: own.get_flag("force"),
-        }),
-        "restore" => Some(DatabaseSubcommand::Restore { from: path("from")?, force: own.get_flag("force") }),
-        "grant" => Some(DatabaseSubcommand::Grant { organization: text("organization")?, role: text("role")? }),
-        _ => Some(DatabaseSubcommand::Revoke { role: text("role")? }),
-    }
+        },
+        "restore" => DatabaseSubcommand::Restore { from: path("from")?, force: own.get_flag("force") },
+        "grant" => DatabaseSubcommand::Grant { organization: text("organization")?, role: text("role")? },
+        "snapshot" => DatabaseSubcommand::Snapshot {
+            organization: text("organization")?,
+            to: path("to")?,
+            force: own.get_flag("force"),
+        },
+        "copy" => DatabaseSubcommand::Copy { from: text("from")?, to: text("to")? },
+        _ => DatabaseSubcommand::Revoke { role: text("role")? },
+    })
 }

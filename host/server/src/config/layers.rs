@@ -57,6 +57,11 @@ pub static SETTINGS: &[Setting] = &[
     secret("database_direct_url", "A way past a transaction pooler, for migrations"),
     open("public_url", "public-url", "What the world calls this host, such as https://chat.example.com"),
     open(
+        "internal_url",
+        "internal-url",
+        "Where the other hosts of the database reach this one, such as http://10.0.0.5:8080",
+    ),
+    open(
         "trusted_proxies",
         "trusted-proxies",
         "Addresses or networks whose forwarded headers count, separated by commas",

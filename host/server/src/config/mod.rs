@@ -37,6 +37,8 @@ pub struct Config {
     pub database_direct_url: Option<String>,
     /// The host's public URL. `http://<listen>` when it isn't set.
     pub public_url: Option<Url>,
+    /// Where the other hosts of the database reach this one. The address on which it listens when it isn't set.
+    pub internal_url: Option<String>,
     pub trusted_proxies: Vec<IpNet>,
     /// The limits of connections.
     pub edge: Limits,
@@ -120,8 +122,13 @@ impl Config {
         });
         let database_url = layers.parsed("database_url", mistakes, database_url);
         let database_direct_url = layers.parsed("database_direct_url", mistakes, database_url_text);
-        if database_direct_url.is_some() && database_url.is_none() {
-            mistakes.push(format!("{}: it needs RESLY_DATABASE_URL", layers.origin("database_direct_url")));
+        let internal_url = layers.parsed("internal_url", mistakes, internal_url);
+        for (name, set) in
+            [("database_direct_url", database_direct_url.is_some()), ("internal_url", internal_url.is_some())]
+        {
+            if set && database_url.is_none() {
+                mistakes.push(format!("{}: it needs RESLY_DATABASE_URL", layers.origin(name)));
+            }
         }
         let filter = |text: &str| tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned());
         let log = layers.parsed("log", mistakes, |text| {
@@ -146,6 +153,7 @@ impl Config {
             database_url,
             database_direct_url,
             public_url: layers.parsed("public_url", mistakes, public_url),
+            internal_url,
             trusted_proxies,
             model: models::model(layers, mistakes),
             model_max_tokens: layers.parsed("model_max_tokens", mistakes, max_tokens),
@@ -273,6 +281,13 @@ fn public_url(text: &str) -> Result<Url, String> {
     } else {
         Err(format!("`{text}` must be scheme, host and port only, such as https://chat.example.com"))
     }
+}
+
+/// Plain HTTP: the hosts sign what they ask each other, and their network has to be private.
+fn internal_url(text: &str) -> Result<String, String> {
+    let url = public_url(text).ok().filter(|url| url.scheme() == "http");
+    let url = url.ok_or_else(|| format!("`{text}` must be http, host and port only, such as http://10.0.0.5:8080"))?;
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 fn networks(text: &str) -> Result<Vec<IpNet>, String> {

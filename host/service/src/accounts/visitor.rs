@@ -7,8 +7,10 @@ use resly_core::{
     boxed,
     connector::{
         account::{Account, AccountKey, AccountStore, AccountTerms, Renewed},
+        call::ConnectionStore,
         connection::{Connection, Owner},
     },
+    error::StoreError,
     id::{ConnectionId, OrganizationId},
 };
 use resly_manifest::Auth;
@@ -72,14 +74,26 @@ pub async fn disconnect(
 ) -> Result<Revocation, AccountError> {
     let (connection, key) = find(app, organization, connection, visitor).await?;
     let account = app.store.delete_account(key.clone()).await?.ok_or(AccountError::NoAccount)?;
+    Ok(revoke_of(app, &connection, &key, &account).await)
+}
+
+/// Asks the service to revoke a visitor's tokens, whoever brings the accounts of the connection by now.
+pub(crate) async fn revoke(app: &App, key: &AccountKey, account: &Account) -> Result<Revocation, StoreError> {
+    match app.store.connection(key.organization, key.connection).await? {
+        Some(connection) => Ok(revoke_of(app, &connection, key, account).await),
+        None => Ok(Revocation::Done),
+    }
+}
+
+async fn revoke_of(app: &App, connection: &Connection, key: &AccountKey, account: &Account) -> Revocation {
     // Without the connector's manifest, nobody knows where its tokens are revoked.
-    let prepared = app.connectors.prepare(&connection).await.ok();
+    let prepared = app.connectors.prepare(connection).await.ok();
     let spec =
-        prepared.and_then(|prepared| app.accounts.spec(&connection, &prepared.installable, key.visitor.as_deref()));
-    Ok(match spec {
-        Some(spec) => app.accounts.revoke_one(&spec, &account).await,
+        prepared.and_then(|prepared| app.accounts.spec(connection, &prepared.installable, key.visitor.as_deref()));
+    match spec {
+        Some(spec) => app.accounts.revoke_one(&spec, account).await,
         None => Revocation::Done,
-    })
+    }
 }
 
 /// Finds a connection whose visitors have accounts of their own, and the key of one visitor's account.

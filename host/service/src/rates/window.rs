@@ -22,6 +22,8 @@ pub struct Window {
     elsewhere: u64,
     /// Nothing was left in the shared window.
     dry: bool,
+    /// The limit when this was last asked for.
+    limit: u64,
 }
 
 /// How many requests a host takes at a time.
@@ -64,6 +66,11 @@ impl Window {
     /// Counts one request against what this host may let in without asking, or against what the shared window gives it
     /// now.
     pub async fn take_shared(&mut self, store: &Store, subject: Uuid, limit: u64, now: Timestamp) -> bool {
+        if std::mem::replace(&mut self.limit, limit) != limit {
+            // What was allowed under another limit has to be asked for anew.
+            self.dry = false;
+            self.allowed = self.spent.min(self.allowed);
+        }
         self.allowed = self.allowed.max(batch(limit));
         if self.spent >= self.allowed.min(limit) && !self.dry {
             self.claim(store, subject, limit, now).await;

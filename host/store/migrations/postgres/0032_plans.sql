@@ -11,6 +11,7 @@ CREATE TABLE plans (
     features JSONB,
     log_days BIGINT NOT NULL,
     log_bytes_per_day BIGINT NOT NULL,
+    conversation_days BIGINT,
     revision BIGINT NOT NULL,
     retired_at TIMESTAMPTZ,
     created_at TIMESTAMPTZ NOT NULL,

@@ -7,6 +7,7 @@ CREATE TABLE plans (
     features TEXT,
     log_days INTEGER NOT NULL,
     log_bytes_per_day INTEGER NOT NULL,
+    conversation_days INTEGER,
     revision INTEGER NOT NULL,
     retired_at TEXT,
     created_at TEXT NOT NULL,

@@ -224,6 +224,11 @@ macro_rules! passages {
     };
 }
 
+pub(crate) const LOAD_PASSAGES: (&str, &str) = (
+    concat!(passages!(), "(SELECT value FROM json_each($2))"),
+    concat!(passages!(), "(SELECT value::uuid FROM jsonb_array_elements_text($2))"),
+);
+
 #[async_trait]
 impl KnowledgeStore for Store {
     async fn add_sources(&self, sources: Vec<NewSource>) -> Result<(), AddSourceError> {
@@ -366,10 +371,7 @@ impl KnowledgeStore for Store {
     async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError> {
         let doing = "load passages";
         let mut db = self.reader(doing).await?;
-        let sql = db.pick(
-            concat!(passages!(), "(SELECT value FROM json_each($2))"),
-            concat!(passages!(), "(SELECT value::uuid FROM jsonb_array_elements_text($2))"),
-        );
+        let sql = db.pick(LOAD_PASSAGES.0, LOAD_PASSAGES.1);
         let found = rows!(db, PassageRow, sql, Id(organization.0), Json(ids)).map_err(failed(doing))?;
         let passage = |row: PassageRow| Passage {
             id: PassageId(row.id.0),

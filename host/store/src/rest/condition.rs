@@ -34,7 +34,7 @@ pub(super) fn push_conditions(statement: &mut Statement, depth: usize, node: &No
 }
 
 /// The condition that hides rows which no read shows: what of a source that is being deleted is still there.
-fn hidden(table: &str) -> Option<(&'static str, &'static str)> {
+pub(crate) fn hidden(table: &str) -> Option<(&'static str, &'static str)> {
     (table == "knowledge_sources").then_some(("status", " <> 'deleting'"))
 }
 

@@ -23,13 +23,13 @@ mod statement;
 use resly_core::error::StoreError;
 use resly_rest::RestError;
 
-pub(crate) use self::reader::RestPool;
 pub use self::{
     change::{FoundRows, RestChange},
     insert::RestInsert,
     read::RestRead,
     render::{RestRow, RestRows},
 };
+pub(crate) use self::{condition::hidden, reader::RestPool};
 use crate::error::OperationError;
 
 /// Why a request on the tables failed.

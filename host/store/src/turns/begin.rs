@@ -265,7 +265,8 @@ async fn take_over(
     execute!(
         db,
         "UPDATE turns SET id = $2, conversation_id = $3, status = 'streaming', lease_until = $4, period_start = $5,
-             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10, visitor_counted = $11
+             counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10,
+             visitor_counted = $11, host_id = $12
          WHERE id = $1",
         Id(earlier.answer.0),
         Id(turn.answer.0),
@@ -277,7 +278,8 @@ async fn take_over(
         earlier.billed,
         Time(turn.now),
         false,
-        counting.for_visitor
+        counting.for_visitor,
+        Id(turn.host.0)
     )?;
     Ok(())
 }

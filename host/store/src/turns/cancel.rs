@@ -2,37 +2,15 @@
 
 use resly_core::{
     error::StoreError,
-    id::{ConversationId, MessageId, OrganizationId},
-    time::Timestamp,
+    id::{MessageId, OrganizationId},
 };
 
 use crate::{
     Store,
     error::failed,
-    sql::{execute, row, rows},
-    types::{Id, Time},
+    sql::{execute, rows},
+    types::Id,
 };
-
-pub(super) async fn answer_in_progress(
-    store: &Store,
-    organization: OrganizationId,
-    conversation: ConversationId,
-    now: Timestamp,
-) -> Result<Option<MessageId>, StoreError> {
-    let doing = "find an answer in progress";
-    let mut db = store.reader(doing).await?;
-    let found = row!(
-        db,
-        (Id,),
-        "SELECT id FROM turns
-         WHERE organization_id = $1 AND conversation_id = $2 AND status = 'streaming' AND lease_until > $3
-         ORDER BY created_at DESC, id DESC LIMIT 1",
-        Id(organization.0),
-        Id(conversation.0),
-        Time(now)
-    );
-    Ok(found.map_err(failed(doing))?.map(|(id,)| MessageId(id.0)))
-}
 
 pub(super) async fn request(store: &Store, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError> {
     store

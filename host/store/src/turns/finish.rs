@@ -151,14 +151,16 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(),
         db,
         Ended,
         "UPDATE turns SET status = $3, counted = $4
-         WHERE id = $1 AND organization_id = $2 AND status IN ('streaming', 'interrupted')
+         WHERE id = $1 AND organization_id = $2 AND host_id = $5 AND status IN ('streaming', 'interrupted')
          RETURNING key_id, conversation_id, period_start, key_counted, visitor, visitor_counted, billed, created_at",
         Id(turn.answer.0),
         Id(turn.organization.0),
         turn.status.name(),
-        !turn.refund
+        !turn.refund,
+        Id(turn.host.0)
     )?;
-    // Only the first end counts. A turn that was repeated under its idempotency key has another answer now.
+    // Only the first end counts. A turn that was repeated under its idempotency key has another answer now, and one that
+    // was ended for its host has another host.
     let Some(ended) = ended else { return count_replaced(db, turn).await };
     let (kind, quantity) = match (turn.refund, ended.billed) {
         (false, false) => (Kind::Chat, 1),

@@ -10,16 +10,19 @@ mod finish;
 mod idempotency;
 mod open;
 mod rows;
+mod writer;
 
 use async_trait::async_trait;
 use resly_core::{
     approval::ChatClient,
     conversation::Message,
     error::StoreError,
-    id::{ConversationId, KeyId, MessageId, OrganizationId},
+    id::{ConversationId, HostId, KeyId, MessageId, OrganizationId},
     meter::{Meter, Remaining},
     time::{Period, Timestamp},
-    turn::store::{BeginTurn, BeginTurnError, FinishedTurn, NewTicket, NewTurn, TurnStore},
+    turn::store::{
+        AnswerInProgress, AnswerWriter, BeginTurn, BeginTurnError, FinishedTurn, NewTicket, NewTurn, TurnStore,
+    },
 };
 
 use crate::{
@@ -46,8 +49,8 @@ impl TurnStore for Store {
         self.write("accept a question", move |mut db| Box::pin(async move { begin::begin(&mut db, turn).await })).await
     }
 
-    /// Also stores the end of a turn that was settled as interrupted, as long as no other turn replaced it: its host was
-    /// slow, not dead.
+    /// Also stores the end of a turn that [`Store::recover`] settled as interrupted, as long as no other turn replaced it:
+    /// its host was slow, not dead. A turn that was ended for its host has another host, so its old one stores nothing.
     async fn finish_turn(&self, turn: FinishedTurn) -> Result<(), StoreError> {
         self.write("store an answer", move |mut db| Box::pin(async move { Ok(finish::finish(&mut db, &turn).await?) }))
             .await
@@ -110,8 +113,31 @@ impl TurnStore for Store {
         organization: OrganizationId,
         conversation: ConversationId,
         now: Timestamp,
-    ) -> Result<Option<MessageId>, StoreError> {
-        cancel::answer_in_progress(self, organization, conversation, now).await
+    ) -> Result<Option<AnswerInProgress>, StoreError> {
+        writer::in_progress(self, organization, conversation, now).await
+    }
+
+    async fn answer_writer(
+        &self,
+        organization: OrganizationId,
+        answer: MessageId,
+        now: Timestamp,
+    ) -> Result<Option<AnswerWriter>, StoreError> {
+        writer::of(self, organization, answer, now).await
+    }
+
+    async fn end_for_gone_host(
+        &self,
+        organization: OrganizationId,
+        answer: MessageId,
+        gone: HostId,
+        by: HostId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.write("end an answer of a host that is gone", move |mut db| {
+            Box::pin(async move { Ok(writer::end(&mut db, organization, answer, gone, by, now).await?) })
+        })
+        .await
     }
 
     async fn request_cancel(&self, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError> {

@@ -52,8 +52,9 @@ macro_rules! question_and_answer {
 macro_rules! turn {
     () => {
         "INSERT INTO turns (id, organization_id, conversation_id, key_id, status, lease_until, idempotency_key,
-                            fingerprint, period_start, counted, key_counted, billed, created_at, visitor, visitor_counted)
-         VALUES ($11, $2, $1, $3, 'streaming', $12, $13, $14, $15, $16, $17, $18, $5, $20, $22)"
+                            fingerprint, period_start, counted, key_counted, billed, created_at, visitor, visitor_counted,
+                            host_id)
+         VALUES ($11, $2, $1, $3, 'streaming', $12, $13, $14, $15, $16, $17, $18, $5, $20, $22, $23)"
     };
 }
 
@@ -143,6 +144,7 @@ pub(super) async fn open(
                 turn.visitor.as_deref().map(Text),
                 usage::minute_of(turn.now),
                 caps.visitor.is_some(),
+                Id(turn.host.0),
             ))
         };
     }

@@ -59,6 +59,8 @@ pub struct DueDelivery {
     pub payload: String,
     /// The number of earlier tries.
     pub tries: u32,
+    /// When the lease ends. It also names the lease, since the next one ends later.
+    pub lease_until: Timestamp,
     pub webhook: Webhook,
 }
 
@@ -170,7 +172,7 @@ async fn take_due(
         // Deleting a webhook also gave up its messages.
         if let Some(webhook) = find(db, organization).await? {
             let tries = u32::try_from(tries.0).unwrap_or(u32::MAX);
-            due.push(DueDelivery { id: DeliveryId(id.0), organization, payload, tries, webhook });
+            due.push(DueDelivery { id: DeliveryId(id.0), organization, payload, tries, lease_until, webhook });
         }
     }
     Ok(due)
@@ -178,8 +180,7 @@ async fn take_due(
 
 async fn settle(
     db: &mut Conn<'_>,
-    organization: OrganizationId,
-    id: DeliveryId,
+    due: &DueDelivery,
     tried: &DeliveryAttempt,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
@@ -193,14 +194,15 @@ async fn settle(
         "UPDATE webhook_deliveries
          SET state = $3, tries = tries + 1, next_try_at = COALESCE($4, next_try_at), lease_until = NULL,
              last_status = $5, last_error = $6, ended_at = $7
-         WHERE id = $1 AND organization_id = $2 AND state = 'pending'",
-        Id(id.0),
-        Id(organization.0),
+         WHERE id = $1 AND organization_id = $2 AND state = 'pending' AND (lease_until = $8 OR $3 = 'delivered')",
+        Id(due.id.0),
+        Id(due.organization.0),
         name_of(&state)?,
         tried.again_at.map(Time),
         tried.status.map(|status| Count(status.into())),
         tried.error.as_deref().map(Text),
-        (state != DeliveryState::Pending).then_some(Time(now))
+        (state != DeliveryState::Pending).then_some(Time(now)),
+        Time(due.lease_until)
     )
     .map(drop)
 }
@@ -221,7 +223,7 @@ impl Store {
             Box::pin(async move {
                 let Some(webhook) = find(&mut db, organization).await? else { return Ok(None) };
                 let id = insert(&mut db, organization, event, None, &payload, Some(lease_until), now).await?;
-                Ok(Some(DueDelivery { id, organization, payload, tries: 0, webhook }))
+                Ok(Some(DueDelivery { id, organization, payload, tries: 0, lease_until, webhook }))
             })
         })
         .await
@@ -241,17 +243,17 @@ impl Store {
         .await
     }
 
-    /// Stores the result of a try.
+    /// Stores the result of a try. A failure counts only while the lease is held: another host may be at it by then.
     #[boxed]
     pub async fn settle_delivery(
         &self,
-        organization: OrganizationId,
-        id: DeliveryId,
+        due: &DueDelivery,
         tried: DeliveryAttempt,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        let due = due.clone();
         self.write("settle a webhook's delivery", move |mut db| {
-            Box::pin(async move { Ok(settle(&mut db, organization, id, &tried, now).await?) })
+            Box::pin(async move { Ok(settle(&mut db, &due, &tried, now).await?) })
         })
         .await
     }

@@ -20,18 +20,18 @@ use crate::{
     connections::connection,
 };
 
-async fn installed(store: &Store, org: OrganizationId) -> Connection {
+pub async fn installed(store: &Store, org: OrganizationId) -> Connection {
     let new = connection(org);
     store.create_connection(new.clone(), None).await.unwrap();
     new
 }
 
-fn key(connection: &Connection, visitor: Option<&str>) -> AccountKey {
+pub fn key(connection: &Connection, visitor: Option<&str>) -> AccountKey {
     let visitor = visitor.map(str::to_owned);
     AccountKey { organization: connection.organization, connection: connection.id, visitor }
 }
 
-fn tokens(content: u8) -> Renewed {
+pub fn tokens(content: u8) -> Renewed {
     let terms = AccountTerms {
         scope: Some("read".to_owned()),
         expires_at: Some(at(3600)),

@@ -9,7 +9,7 @@ use std::{
 use resly_core::{
     approval::ChatClient,
     conversation::{ClientMessage, MessageStatus},
-    id::{ConversationId, KeyId, MessageId, OrganizationId},
+    id::{ConversationId, HostId, KeyId, MessageId, OrganizationId},
     meter::{Limits, Meter, UsageReport},
     model::{FinishReason, Role, TokenUsage},
     plan::Overrides,
@@ -20,39 +20,47 @@ use resly_core::{
     },
 };
 use resly_store::{NewKey, NewOrganization, Store, StoreConfig, Successor};
-use sqlx::{Connection, PgConnection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
-use crate::postgres;
+use crate::{pooler, postgres};
 
 /// Where a test's data is: it can be opened again after a store was dropped.
 pub struct Backend {
     folder: tempfile::TempDir,
     url: Option<String>,
+    /// The same database through a pooler.
+    pooler_url: Option<String>,
 }
 
 impl Backend {
     pub fn sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: None }
+        Self { folder: tempfile::tempdir().unwrap(), url: None, pooler_url: None }
     }
 
     pub async fn postgres() -> Self {
         Self { url: Some(postgres::database().await), ..Self::sqlite() }
     }
 
+    /// PostgreSQL behind PgBouncer, which gives each transaction another server.
+    pub async fn pooled() -> Self {
+        let direct = Self::postgres().await;
+        Self { pooler_url: Some(pooler::url(direct.url.as_deref().unwrap()).await), ..direct }
+    }
+
     pub fn is_sqlite(&self) -> bool {
         self.url.is_none()
     }
 
-    /// Of PostgreSQL.
+    /// Of PostgreSQL, past a pooler.
     pub fn url(&self) -> Option<&str> {
         self.url.as_deref()
     }
 
     pub fn config(&self) -> StoreConfig {
         StoreConfig {
-            database_url: self.url.clone(),
-            direct_url: None,
+            database_url: self.pooler_url.clone().or_else(|| self.url.clone()),
+            direct_url: self.pooler_url.as_ref().and(self.url.clone()),
             data_dir: self.folder.path().to_owned(),
             read_connections: 4,
         }
@@ -69,8 +77,8 @@ impl Backend {
         (store, organization)
     }
 
-    async fn sqlite_connection(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.folder.path().join("resly.db").display());
+    pub async fn sqlite_connection(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}?mode=rwc", self.folder.path().join("resly.db").display());
         SqliteConnection::connect(&url).await.unwrap()
     }
 
@@ -84,6 +92,42 @@ impl Backend {
             Some(url) => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 sqlx::query(sqlite_and_postgres).execute(&mut conn).await.unwrap();
+            }
+        }
+    }
+
+    /// Runs statements, past the store.
+    pub async fn script(&self, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.url {
+            None => {
+                let mut conn = self.sqlite_connection().await;
+                conn.execute(sql).await.unwrap();
+                conn.close().await.unwrap();
+            }
+            Some(url) => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                conn.execute(sql).await.unwrap();
+                conn.close().await.unwrap();
+            }
+        }
+    }
+
+    /// The first column of a query's rows, past the store.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match &self.url {
+            None => {
+                let mut conn = self.sqlite_connection().await;
+                let texts = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                texts
+            }
+            Some(url) => {
+                let mut conn = PgConnection::connect(url).await.unwrap();
+                let texts = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                texts
             }
         }
     }
@@ -179,9 +223,15 @@ pub fn assistant(text: &str) -> ClientMessage {
     ClientMessage { id: None, role: Role::Assistant, text: text.to_owned() }
 }
 
+/// The host under test.
+pub fn host() -> HostId {
+    HostId(Uuid::from_u128(7))
+}
+
 /// A question in a conversation of its own, at noon, with a lease of two minutes.
 pub fn question(organization: OrganizationId, key: KeyId, messages: Vec<ClientMessage>) -> NewTurn {
     NewTurn {
+        host: host(),
         organization,
         key,
         key_cap: None,
@@ -205,6 +255,7 @@ pub fn idempotency(key: &str, of: u8) -> Option<Idempotency> {
 
 pub fn answer(organization: OrganizationId, answer: MessageId, text: &str) -> FinishedTurn {
     FinishedTurn {
+        host: host(),
         organization,
         answer,
         content: text.to_owned(),

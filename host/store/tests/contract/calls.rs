@@ -7,14 +7,15 @@ use resly_core::{
         fault::FaultKind,
         sandbox::{Cost, LogLevel, LogLine},
     },
-    id::{CallId, ConnectionId, ConversationId, KeyId, OrganizationId},
+    id::{CallId, ConnectionId, KeyId, OrganizationId},
     meter::{LimitReached, LimitReserved, Meter},
+    turn::store::TurnStore,
 };
 use resly_store::{LogQuery, Store};
 use serde_json::json;
 
 use crate::{
-    backend::{Backend, at, change_limits, organization, used, uuid},
+    backend::{Backend, accept, answer, at, change_limits, organization, question, used, user, uuid},
     both,
 };
 
@@ -29,7 +30,7 @@ pub fn record(organization: OrganizationId, id: CallId, fuel: u64) -> CallRecord
         environment: Environment::Production,
         caller: CallerKind::Chat,
         key: Some(KeyId(uuid())),
-        conversation: Some(ConversationId(uuid())),
+        conversation: None,
         status: CallStatus::Ok,
         reason: None,
         cached: false,
@@ -76,7 +77,9 @@ both! {
         let reading = store.usage(org, at(0)).await.unwrap().meters[&Meter::Fuel];
         assert_eq!((reading.used, reading.reserved), (0, Some(1000)));
 
-        let done = record(org, id, 123);
+        let asked = accept(&store, question(org, KeyId(uuid()), vec![user("Which one?")])).await;
+        store.finish_turn(answer(org, asked.answer, "That one.")).await.unwrap();
+        let done = CallRecord { conversation: Some(asked.conversation), ..record(org, id, 123) };
         store.finish_call(done.clone()).await.unwrap();
         store.finish_call(done.clone()).await.unwrap();
         store.finish_call(record(org, other, 0)).await.unwrap();

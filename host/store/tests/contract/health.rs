@@ -102,7 +102,11 @@ both! {
         assert!(store.take_due_checks(at(99), at(200), 50).await.unwrap().is_empty(), "their hosts may be at it");
         assert_eq!(store.take_due_checks(at(100), at(200), 50).await.unwrap().len(), 20, "their hosts are dead");
         store.postpone_check(taken[0], at(1000)).await.unwrap();
-        assert_eq!(store.take_due_checks(at(200), at(300), 50).await.unwrap().len(), 19);
+        assert!(store.take_due_checks(at(150), at(250), 50).await.unwrap().is_empty(), "its lease was over: another has it");
+        let taken = store.take_due_checks(at(200), at(300), 50).await.unwrap();
+        assert_eq!(taken.len(), 20);
+        store.postpone_check(taken[0], at(1000)).await.unwrap();
+        assert_eq!(store.take_due_checks(at(300), at(400), 50).await.unwrap().len(), 19);
         assert_eq!(store.take_due_checks(at(1000), at(1100), 50).await.unwrap().len(), 20);
     }
 
@@ -236,22 +240,24 @@ both! {
         let taken = futures::future::join_all(hosts).await.into_iter().flat_map(|host| host.unwrap());
         let taken: Vec<_> = taken.collect();
         assert_eq!((taken.len(), taken[0].webhook.id, taken[0].tries), (1, made.id, 0));
-        let id = taken[0].id;
         let failed = |again| DeliveryAttempt { status: Some(500), error: Some("it answered 500".to_owned()), again_at: again };
-        store.settle_delivery(org, id, failed(Some(at(60))), at(11)).await.unwrap();
+        store.settle_delivery(&taken[0], failed(Some(at(60))), at(11)).await.unwrap();
         assert!(store.take_due_deliveries(at(59), at(200), 5).await.unwrap().is_empty());
-        assert_eq!(store.take_due_deliveries(at(60), at(200), 5).await.unwrap()[0].tries, 1);
-        store.settle_delivery(org, id, failed(None), at(61)).await.unwrap();
+        let again = store.take_due_deliveries(at(60), at(200), 5).await.unwrap().remove(0);
+        assert_eq!(again.tries, 1);
+        store.settle_delivery(&taken[0], failed(None), at(60)).await.unwrap();
+        assert_eq!(store.deliveries(org, None, 10).await.unwrap()[0].state, DeliveryState::Pending, "another host has it");
+        store.settle_delivery(&again, failed(None), at(61)).await.unwrap();
         let told = store.deliveries(org, None, 10).await.unwrap().remove(0);
         assert_eq!((told.state, told.tries, told.last_status), (DeliveryState::Failed, 2, Some(500)));
         assert_eq!((told.last_error.as_deref(), told.ended_at, told.next_try_at), (Some("it answered 500"), Some(at(61)), None));
         let late = DeliveryAttempt { status: Some(200), error: None, again_at: None };
-        store.settle_delivery(org, id, late.clone(), at(70)).await.unwrap();
+        store.settle_delivery(&again, late.clone(), at(70)).await.unwrap();
         assert_eq!(store.deliveries(org, None, 10).await.unwrap()[0].state, DeliveryState::Failed, "what ended has ended");
 
         let begun = store.begin_delivery(org, Event::WebhookTest, "{}".to_owned(), at(200), at(80)).await.unwrap().unwrap();
         assert!(store.take_due_deliveries(at(90), at(300), 5).await.unwrap().is_empty(), "who asked sends it");
-        store.settle_delivery(org, begun.id, late, at(81)).await.unwrap();
+        store.settle_delivery(&begun, late, at(81)).await.unwrap();
         assert_eq!(store.deliveries(org, None, 10).await.unwrap()[0].state, DeliveryState::Delivered);
         assert_eq!(store.expire_deliveries(at(29 * DAY)).await.unwrap(), 0);
         assert_eq!(store.expire_deliveries(at(31 * DAY)).await.unwrap(), 2);

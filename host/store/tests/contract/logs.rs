@@ -11,12 +11,13 @@ use resly_core::{
     id::{CallId, ConnectionId},
     meter::Meter,
     plan::Overrides,
+    turn::store::TurnStore,
 };
 use resly_store::{Cursor, LogQuery};
 use serde_json::json;
 
 use crate::{
-    backend::{Backend, at, key, organization, uuid},
+    backend::{Backend, accept, answer, at, key, organization, question, user, uuid},
     both,
     calls::{all, begin, record},
 };
@@ -51,7 +52,9 @@ both! {
         let (store, org) = backend.with(&[]).await;
         let new = key(org);
         store.create_key(new.clone()).await.unwrap();
-        let plain = record(org, CallId(uuid()), 0);
+        let asked = accept(&store, question(org, new.id, vec![user("Which one?")])).await;
+        store.finish_turn(answer(org, asked.answer, "That one.")).await.unwrap();
+        let plain = CallRecord { conversation: Some(asked.conversation), ..record(org, CallId(uuid()), 0) };
         store.log_call(plain.clone()).await.unwrap();
         let odd = CallRecord {
             connector: "shop".to_owned(),

@@ -1,10 +1,13 @@
 //! The contract: what every method of the store promises, on SQLite and on PostgreSQL.
 //!
-//! `both!` makes two tests of one function. PostgreSQL is a throw-away cluster that the first test starts (`postgres.rs`).
+//! `both!` makes three tests of one function: PostgreSQL is tested behind PgBouncer as well. It is a throw-away cluster that
+//! the first test starts (`postgres.rs`, `pooler.rs`).
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod backend;
+mod fill;
+mod pooler;
 mod postgres;
 
 mod accounts;
@@ -15,30 +18,38 @@ mod calls;
 mod catalogue;
 mod concurrency;
 mod connections;
+mod copies;
 mod crawl_runs;
 mod crawls;
 mod database_roles;
+mod deletions;
 mod health;
 mod histories;
+mod hosts;
 mod idempotency;
 mod keys;
 mod knowledge;
 mod logs;
+mod migrations;
 mod organizations;
 mod plans;
 mod rates;
 mod recovery;
 mod rest;
+mod retention;
 mod scopes;
+mod snapshots;
 mod source_batches;
 mod sources;
 mod state;
+mod time_limits;
+mod tls;
 mod tokens;
 mod trials;
 mod turns;
 mod vault;
 
-/// Runs each function against both databases.
+/// Runs each function against both databases, and behind a pooler.
 macro_rules! both {
     ($($(#[doc = $doc:literal])* async fn $name:ident($backend:ident: Backend) $body:block)+) => {$(
         $(#[doc = $doc])*
@@ -55,6 +66,11 @@ macro_rules! both {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn postgres() {
                 check(Backend::postgres().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn pooled() {
+                check(Backend::pooled().await).await;
             }
         }
     )+};

@@ -33,14 +33,15 @@ while read -r _; do :; done
 "#;
 
 /// The folder of the running cluster.
-fn cluster() -> &'static str {
+pub fn cluster() -> &'static str {
     static CLUSTER: OnceLock<String> = OnceLock::new();
-    CLUSTER.get_or_init(start)
+    CLUSTER.get_or_init(|| watch(WATCH, &[&binaries()]))
 }
 
-#[expect(clippy::zombie_processes, reason = "it watches over the cluster until this process has ended")]
-fn start() -> String {
-    let bin = binaries();
+/// Runs a shell script that starts a server, prints a line once it answers, and ends it when its input ends. Returns the
+/// line.
+#[expect(clippy::zombie_processes, reason = "it watches over the server until this process has ended")]
+pub fn watch(script: &str, arguments: &[&str]) -> String {
     // PostgreSQL refuses to run as root.
     let root = std::fs::metadata("/proc/self").is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
     let mut command = if root {
@@ -51,21 +52,22 @@ fn start() -> String {
         Command::new("sh")
     };
     let mut watch = command
-        .args(["-c", WATCH, "sh", &bin])
+        .args(["-c", script, "sh"])
+        .args(arguments)
         .current_dir("/tmp")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .expect("the tests need `sh`, and as root `setpriv`, to start PostgreSQL");
-    let mut folder = String::new();
-    BufReader::new(watch.stdout.take().unwrap()).read_line(&mut folder).unwrap();
-    let folder = folder.trim().to_owned();
-    assert!(!folder.is_empty(), "PostgreSQL in {bin} did not start; what it said is above");
+        .expect("the tests need `sh`, and as root `setpriv`, to start a server");
+    let mut line = String::new();
+    BufReader::new(watch.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let line = line.trim().to_owned();
+    assert!(!line.is_empty(), "the server of {arguments:?} did not start; what it said is above");
     // The shell reads this until the process ends and the pipe with it.
     let mut input = watch.stdin.take().unwrap();
     input.flush().unwrap();
     std::mem::forget(input);
-    folder
+    line
 }
 
 /// Where `initdb` is: on the path, or where Debian puts it, newest version first.

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use serde_json::{Value, json};
 
 use super::{
-    call_as,
+    assert_sent_whole, call_as,
     fakes::{Harness, ScriptStep},
     finish, text,
 };
@@ -44,7 +44,9 @@ fn harness() -> Harness {
 
 async fn run(harness: &Harness, request: TurnRequest) -> Vec<TurnEvent> {
     let Ok(Start::Running(started)) = harness.turns.start(request).await else { panic!("not accepted") };
-    started.live.follow().collect().await
+    let events: Vec<TurnEvent> = started.live.follow().collect().await;
+    assert_sent_whole(&events);
+    events
 }
 
 async fn says(harness: &Harness, words: &str) -> Vec<TurnEvent> {

@@ -248,6 +248,7 @@ impl Harness {
             Arc::clone(&random),
         );
         let turns = Turns {
+            host: HostId(Uuid::from_u128(4)),
             store: Arc::clone(&store) as _,
             model: Arc::clone(&model) as _,
             retriever: Arc::new(OnePassage),

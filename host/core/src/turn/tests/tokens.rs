@@ -12,7 +12,7 @@ use crate::{
     conversation::MessageStatus,
     model::{
         FinishReason, ModelError, ModelEvent, ReportedUsage, TokenUsage,
-        estimate::{estimate, estimate_request},
+        estimate::{TokenEstimate, estimate, estimate_request},
     },
     turn::{Delivery, Start, live::TurnEvent},
 };
@@ -86,6 +86,11 @@ async fn of_a_broken_stream_the_last_report_counts_and_an_estimate_of_what_came_
     assert_eq!((used.input, used.output, used.estimated), (40, 2 + estimate("blue and wide"), true));
     let (used, _) = usage(vec![text("It is "), reports(40, 2), broken()]).await;
     assert_eq!(used, exactly(40, 0, 2), "nothing came after it");
+    let mut thinking = TokenEstimate::default();
+    thinking.add("Which colour is it?");
+    let thinks = || ScriptStep::Event(ModelEvent::Hidden(thinking));
+    let (used, _) = usage(vec![thinks(), reports(40, 9), thinks(), broken()]).await;
+    assert_eq!((used.output, used.estimated), (9 + thinking.tokens(), true));
     let (used, _) = usage(vec![text("It is "), ScriptStep::End]).await;
     assert_eq!((used.output, used.estimated), (estimate("It is "), true));
 }

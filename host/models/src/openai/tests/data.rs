@@ -1,5 +1,7 @@
 //! Data beside the API's own members. It goes back to the server with the next request.
 
+use resly_core::model::estimate::{TokenEstimate, estimate};
+
 use super::*;
 
 /// The members of the last request's message that has tool calls.
@@ -55,6 +57,13 @@ async fn a_tool_round_gives_the_server_back_what_it_sent_beside_its_calls() {
     .await;
     assert_eq!(sent["reasoning_content"], "The order first.  ");
     assert_eq!(text(&events), "", "reasoning is not the answer");
+    let mut thought = TokenEstimate::default();
+    events.iter().for_each(|event| {
+        if let ModelEvent::Hidden(thinking) = event {
+            thought.merge(*thinking)
+        }
+    });
+    assert_eq!(thought.tokens(), estimate("The order first.  "));
 
     let google = json!({"google": {"thought_signature": "EjQK+/=="}});
     let (_, sent) = returned(done(&[call(json!({"extra_content": google.clone()})), finishes("stop")])).await;

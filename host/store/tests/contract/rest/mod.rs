@@ -1,6 +1,6 @@
 //! REST over the tables: the same requests give the same rows on both databases, to the byte.
 
-mod data;
+pub mod data;
 mod embeds;
 mod reads;
 mod writes;

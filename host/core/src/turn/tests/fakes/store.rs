@@ -114,8 +114,28 @@ impl TurnStore for FakeStore {
         _: OrganizationId,
         _: ConversationId,
         _: Timestamp,
-    ) -> Result<Option<MessageId>, StoreError> {
+    ) -> Result<Option<AnswerInProgress>, StoreError> {
         Ok(None)
+    }
+
+    async fn answer_writer(
+        &self,
+        _: OrganizationId,
+        _: MessageId,
+        _: Timestamp,
+    ) -> Result<Option<AnswerWriter>, StoreError> {
+        Ok(None)
+    }
+
+    async fn end_for_gone_host(
+        &self,
+        _: OrganizationId,
+        _: MessageId,
+        _: HostId,
+        _: HostId,
+        _: Timestamp,
+    ) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn request_cancel(&self, _: OrganizationId, _: MessageId) -> Result<(), StoreError> {

@@ -1,0 +1,60 @@
+//! How SQLite runs the statements that a large database makes slow: by an index, in the index's order, never by reading a
+//! whole table or sorting an organization's rows.
+
+use resly_core::{id::OrganizationId, time::Timestamp};
+use sqlx::{AssertSqlSafe, SqliteConnection};
+use uuid::Uuid;
+
+use crate::{
+    Store, StoreConfig, conversations, knowledge, logs, logs::LogQuery, page::Cursor, purge, retention, sql::Conn,
+    tickets,
+};
+
+const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
+
+/// The steps by which SQLite runs a statement.
+async fn plan(conn: &mut SqliteConnection, sql: &str) -> Vec<String> {
+    let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}"));
+    let steps: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain).fetch_all(conn).await.unwrap();
+    steps.into_iter().map(|(.., step)| step).collect()
+}
+
+#[tokio::test]
+async fn lists_and_deletions_read_no_more_than_they_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let config =
+        StoreConfig { database_url: None, direct_url: None, data_dir: folder.path().to_owned(), read_connections: 1 };
+    let store = Store::open(&config).await.unwrap();
+    let mut reader = store.reader("explain").await.unwrap();
+    let Conn::Sqlite(conn) = reader.conn() else { panic!("this is SQLite") };
+    let db = Conn::Sqlite(&mut *conn);
+    let mut lists: Vec<String> = Vec::new();
+    for before in [None, Some(Cursor::before(Timestamp::from_micros(0)))] {
+        lists.push(conversations::list(&db, ORGANIZATION, before, 50).text());
+        lists.push(tickets::list(&db, ORGANIZATION, before, 50).text());
+        let page = LogQuery { before, limit: 50, ..LogQuery::default() };
+        // What follows the page's rows orders that page alone.
+        let calls = logs::search(&db, ORGANIZATION, &page).text();
+        let (of_page, _) = calls.split_once("), sized AS").unwrap();
+        lists.push(of_page.trim_start_matches("WITH page AS (").to_owned());
+    }
+    let mut others: Vec<&str> = purge::STATEMENTS.to_vec();
+    others.extend([retention::DUE.0, retention::VISITORS_DUE.0, knowledge::LOAD_PASSAGES.0]);
+    others.extend(logs::EXPIRING.map(|(_, _, delete, _)| delete));
+    // As REST embeds messages.
+    others.push(
+        "SELECT id FROM messages WHERE organization_id = $1 AND conversation_id IN (SELECT value FROM json_each($2))",
+    );
+    let lists = lists.iter().map(|list| (list.as_str(), true));
+    for (statement, is_list) in lists.chain(others.into_iter().map(|statement| (statement, false))) {
+        let steps = plan(&mut *conn, statement).await;
+        for step in &steps {
+            let whole = step.starts_with("SCAN") && !step.contains("json_each");
+            // A list ends at its limit. An organization's alerts, and connections, are few.
+            let few = is_list || step.contains("alerts") || step.contains("connection_health");
+            let all = step.ends_with("(organization_id=?)") && !few;
+            let sorted = step.contains("TEMP B-TREE");
+            assert!(!whole && !all && !sorted, "{statement}\nis run by\n{}", steps.join("\n"));
+        }
+    }
+}
