@@ -78,6 +78,14 @@ pub enum Event {
     ConnectionRecovered,
     #[serde(rename = "credential.expiring")]
     CredentialExpiring,
+    /// A meter reached 70, 90 or 100 percent of the plan's limit for the month.
+    #[serde(rename = "usage.threshold")]
+    UsageThreshold,
+    /// The organization has another plan, or its plan's terms have changed.
+    #[serde(rename = "plan.changed")]
+    PlanChanged,
+    #[serde(rename = "subscription.changed")]
+    SubscriptionChanged,
     /// Sent when an admin asks for it.
     #[serde(rename = "webhook.test")]
     WebhookTest,
@@ -85,8 +93,15 @@ pub enum Event {
 
 impl Event {
     /// The events that a webhook may subscribe to.
-    pub const CHOICE: [Self; 4] =
-        [Self::ConnectionNeedsAuth, Self::ConnectionFailing, Self::ConnectionRecovered, Self::CredentialExpiring];
+    pub const CHOICE: [Self; 7] = [
+        Self::ConnectionNeedsAuth,
+        Self::ConnectionFailing,
+        Self::ConnectionRecovered,
+        Self::CredentialExpiring,
+        Self::UsageThreshold,
+        Self::PlanChanged,
+        Self::SubscriptionChanged,
+    ];
 
     /// The event of this name, if a webhook may subscribe to it.
     pub fn subscribable(name: &str) -> Option<Self> {
@@ -99,6 +114,9 @@ impl Event {
             Self::ConnectionFailing => "connection.failing",
             Self::ConnectionRecovered => "connection.recovered",
             Self::CredentialExpiring => "credential.expiring",
+            Self::UsageThreshold => "usage.threshold",
+            Self::PlanChanged => "plan.changed",
+            Self::SubscriptionChanged => "subscription.changed",
             Self::WebhookTest => "webhook.test",
         }
     }

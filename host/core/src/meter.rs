@@ -99,6 +99,20 @@ pub enum LimitLevel {
     Plan,
     /// The API key, with a limit of its own below the plan's.
     Key,
+    /// The visitor, by the key's cap for each visitor.
+    Visitor,
+}
+
+/// The time that a limit counts in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LimitWindow {
+    Minute,
+    /// A calendar day in UTC.
+    Day,
+    /// A calendar month in UTC.
+    #[default]
+    Month,
 }
 
 /// A hard limit was reached. Nothing was counted.
@@ -106,6 +120,7 @@ pub enum LimitLevel {
 #[error("{} of {limit} {} is reached until {resets_at}; {}", self.name(), meter.name(), self.advice())]
 pub struct LimitReached {
     pub of: LimitLevel,
+    pub per: LimitWindow,
     pub meter: Meter,
     pub limit: u64,
     pub used: u64,
@@ -114,21 +129,34 @@ pub struct LimitReached {
 
 impl LimitReached {
     fn name(&self) -> &'static str {
-        match self.of {
-            LimitLevel::Plan => "the plan's limit",
-            LimitLevel::Key => "the API key's own cap",
+        match (self.of, self.per) {
+            (LimitLevel::Plan, LimitWindow::Minute) => "the plan's limit within a minute",
+            (LimitLevel::Plan, LimitWindow::Day | LimitWindow::Month) => "the plan's limit",
+            (LimitLevel::Key, _) => "the API key's own cap",
+            (LimitLevel::Visitor, _) => "the API key's cap for a visitor and day",
         }
     }
 
     fn advice(&self) -> &'static str {
-        match self.of {
-            LimitLevel::Plan if Meter::MODEL_TOKENS.contains(&self.meter) => {
+        match (self.of, self.per) {
+            (LimitLevel::Plan, LimitWindow::Minute) => "try again then, or have the plan's limit raised",
+            (LimitLevel::Plan, _) if Meter::MODEL_TOKENS.contains(&self.meter) => {
                 "an answer that is being written when it is reached is finished, so more may be used than the limit; don't try \
                  again before, unless the plan's limit is raised"
             }
-            LimitLevel::Plan => "don't try again before, unless the plan's limit is raised",
-            LimitLevel::Key => "don't try again before, unless an admin raises the key's `message_cap`",
+            (LimitLevel::Plan, LimitWindow::Day | LimitWindow::Month) => {
+                "don't try again before, unless the plan's limit is raised"
+            }
+            (LimitLevel::Key, _) => "don't try again before, unless an admin raises the key's `message_cap`",
+            (LimitLevel::Visitor, _) => {
+                "don't try again before, unless an admin raises the key's `visitor_message_cap`"
+            }
         }
+    }
+
+    /// Whether the same request may succeed soon.
+    pub fn passes_soon(&self) -> bool {
+        self.per == LimitWindow::Minute
     }
 }
 
@@ -149,5 +177,6 @@ pub struct Remaining {
     pub meter: Meter,
     pub limit: u64,
     pub remaining: u64,
+    pub per: LimitWindow,
     pub resets_at: Timestamp,
 }

@@ -45,6 +45,8 @@ pub struct Principal {
     pub origins: Vec<String>,
     /// The key's own limit on messages in a period, below the organization's plan.
     pub message_cap: Option<u64>,
+    /// The key's limit on messages of each visitor in a day.
+    pub visitor_message_cap: Option<u64>,
 }
 
 impl Principal {

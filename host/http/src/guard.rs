@@ -16,10 +16,11 @@ use resly_core::principal::{KeyKind, Principal, Scope};
 use resly_service::{
     App,
     keyring::{AuthenticationError, Identity},
+    plans,
 };
 
 use super::{
-    Api, client,
+    Api, client, features,
     problem::{LimitHit, Problem, kinds},
     rate_limit,
     rates::{self, RateGate},
@@ -86,20 +87,28 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
     response
 }
 
-/// Whether a request may change what hosts remember: an admin's that isn't a read.
+/// Whether a request may change what hosts remember: an admin's or an operator's that isn't a read.
 fn may_change(request: &Request) -> bool {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
-    !request.method().is_safe() && (route.starts_with("/api/admin") || route.starts_with("/rest"))
+    let changes = ["/api/admin", "/api/operator", "/rest"].iter().any(|part| route.starts_with(part));
+    !request.method().is_safe() && changes
 }
 
-/// Runs the handler unless a rate of the key is reached.
+/// Runs the handler unless a rate of the key is reached, or the plan doesn't have what the route needs.
 async fn within_rates(api: &Api, identity: Arc<Identity>, mut request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let streams = rates::is_stream(request.method(), route);
+    let held = identity.features.clone();
     let gate = Arc::new(RateGate::new(Arc::clone(&api.app), identity, streams));
     let address = client::address(request.extensions(), request.headers(), &api.trusted_proxies);
     if let Err(problem) = gate.enter(address).await {
         return problem.into_response();
+    }
+    if let Some(feature) = route.and_then(|route| features::needed(request.method(), route))
+        && !held.has(feature)
+    {
+        let refused = plans::lacks(&api.app.store, feature).await.map_or_else(Problem::from, Problem::from);
+        return gate.finish(refused.into_response());
     }
     request.extensions_mut().insert(Arc::clone(&gate));
     gate.finish(next.run(request).await)
@@ -234,7 +243,7 @@ callers! {
     Searcher = Search, "search";
     /// A caller who may administer one organization.
     Admin = Admin, "admin";
-    /// A caller who may change plans.
+    /// A caller who runs this host: who may see and change all its organizations and plans.
     Operator = Operator, "operator";
     /// A caller who may read the organization's tables.
     DataReader = DataRead, "data:read";

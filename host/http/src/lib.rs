@@ -14,6 +14,7 @@ mod docs;
 mod dry_run;
 pub mod edge;
 pub mod fair_pool;
+mod features;
 mod guard;
 pub mod handbook;
 mod health;
@@ -26,7 +27,10 @@ mod negotiation;
 mod oauth;
 mod openapi;
 mod openapi_enums;
+mod operator;
 mod pagination;
+mod plan_view;
+mod present;
 pub mod problem;
 mod query;
 mod rate_limit;
@@ -46,5 +50,7 @@ pub mod answers {
     pub use crate::{
         admin::{keys::view::Key, vault::VaultKeys},
         dry_run::DryRun,
+        operator::view::{Organization, Plan as PlanDefinition},
+        plan_view::Plan,
     };
 }

@@ -38,16 +38,19 @@ names! {
     DeliveryState = resly_store::DeliveryState { Pending, Delivered, Failed }
     Environment = resly_core::connector::connection::Environment { Sandbox, Production }
     Event = resly_core::alert::Event {
-        ConnectionNeedsAuth, ConnectionFailing, ConnectionRecovered, CredentialExpiring, WebhookTest,
+        ConnectionNeedsAuth, ConnectionFailing, ConnectionRecovered, CredentialExpiring, UsageThreshold, PlanChanged,
+        SubscriptionChanged, WebhookTest,
     }
     FaultKind = resly_core::connector::fault::FaultKind {
         InvalidInput, NotFound, Upstream, NeedsAuth, RateLimited, Internal, Trap, Fuel, Deadline, Memory, TooLarge,
         Output, Busy, Component, Mapping, Denied, Limit, CircuitOpen, UnexpectedAnswer, NoFixture,
     }
+    Feature = resly_core::plan::Feature { Chat, Search, Rest, CustomConnectors, Webhooks, Crawls, Documents }
     FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
     KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
-    LimitLevel = resly_core::meter::LimitLevel { Plan, Key }
+    LimitLevel = resly_core::meter::LimitLevel { Plan, Key, Visitor }
+    LimitWindow = resly_core::meter::LimitWindow { Minute, Day, Month }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
     MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
     Meter = resly_core::meter::Meter {
@@ -68,6 +71,8 @@ names! {
     }
     SourceKind = resly_core::knowledge::SourceKind { Text, File, Page, CrawledPage, ListItem }
     SourceStatus = resly_core::knowledge::SourceStatus { Queued, Reading, Ready, Failed }
+    SubscriptionStatus = resly_core::plan::SubscriptionStatus { Trial, Active, PastDue, Expired }
+    UsageGrouping = resly_store::UsageGrouping { Day, Key, Connection, Conversation }
     VersionApproval = resly_core::connector::approval::Approval { NotNeeded, Pending, Approved, Rejected }
     VersionState = resly_store::VersionState { Ready, Compiling, Refused, Deleted }
 }

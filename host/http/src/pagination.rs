@@ -22,16 +22,21 @@ pub struct Page {
 impl FromQuery for Page {
     fn from_query(parameters: &mut Parameters) -> Self {
         let cursor = |text: &str| decode(text).or_else(|| text.parse().ok().map(Cursor::before));
-        let limit = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
         Self {
             before: parameters.parsed(
                 "before",
                 cursor,
                 "`next` of the page before, or a time such as 2026-01-31T12:00:00Z,",
             ),
-            limit: parameters.parsed("limit", limit, &format!("a number from 1 to {MOST}")).unwrap_or(USUAL),
+            limit: page_limit(parameters),
         }
     }
+}
+
+/// How many rows a page may have.
+pub fn page_limit(parameters: &mut Parameters) -> u32 {
+    let limit = |text: &str| text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    parameters.parsed("limit", limit, &format!("a number from 1 to {MOST}")).unwrap_or(USUAL)
 }
 
 /// Cuts a page that was read with one row more than its limit. Returns whether there was one more, so that there is

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use resly_core::{
-    meter::{LimitReached, Remaining},
+    meter::{LimitReached, LimitWindow, Remaining},
     rate::WINDOW_S,
     time::{Period, Timestamp},
 };
@@ -13,10 +13,10 @@ pub const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-pol
 
 /// Adds the fields of the limit with the least left, if there is a limit.
 pub fn insert(headers: &mut HeaderMap, remaining: Option<Remaining>, now: Timestamp) {
-    let Some(Remaining { meter, limit, remaining, resets_at }) = remaining else { return };
+    let Some(Remaining { meter, limit, remaining, per, resets_at }) = remaining else { return };
     let name = meter.name();
     let reset = seconds_until(resets_at, now);
-    let window = window(resets_at, now);
+    let window = window(per, resets_at, now);
     // Meter names are plain ASCII words, so these values are always valid. If one weren't, the field would be left out.
     if let Ok(value) = HeaderValue::try_from(format!("\"{name}\";r={remaining};t={reset}")) {
         headers.insert(RATE_LIMIT, value);
@@ -28,8 +28,8 @@ pub fn insert(headers: &mut HeaderMap, remaining: Option<Remaining>, now: Timest
 
 /// The fields of a 429.
 pub fn insert_reached(headers: &mut HeaderMap, reached: &LimitReached, now: Timestamp) {
-    let LimitReached { meter, limit, resets_at, .. } = *reached;
-    insert(headers, Some(Remaining { meter, limit, remaining: 0, resets_at }), now);
+    let LimitReached { meter, limit, per, resets_at, .. } = *reached;
+    insert(headers, Some(Remaining { meter, limit, remaining: 0, per, resets_at }), now);
     headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds_until(resets_at, now).max(1)));
 }
 
@@ -64,10 +64,13 @@ pub fn seconds_until(at: Timestamp, now: Timestamp) -> u64 {
     at.since(now).as_micros().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX)
 }
 
-/// The length of the period that ends at `resets_at`.
-fn window(resets_at: Timestamp, now: Timestamp) -> u64 {
-    let period = Period::containing(now);
-    resets_at.since(period.start).as_secs()
+/// The length in seconds of the window that ends at `resets_at`.
+fn window(per: LimitWindow, resets_at: Timestamp, now: Timestamp) -> u64 {
+    match per {
+        LimitWindow::Minute => 60,
+        LimitWindow::Day => 24 * 3600,
+        LimitWindow::Month => resets_at.since(Period::containing(now).start).as_secs(),
+    }
 }
 
 #[cfg(test)]
@@ -84,17 +87,23 @@ mod tests {
         let now: Timestamp = "2026-04-30T23:59:30.000001Z".parse().unwrap();
         let resets_at = Period::containing(now).end;
         let mut headers = HeaderMap::new();
-        insert(&mut headers, Some(Remaining { meter: Meter::Messages, limit: 5, remaining: 3, resets_at }), now);
+        let per = LimitWindow::Month;
+        let left = Remaining { meter: Meter::Messages, limit: 5, remaining: 3, per, resets_at };
+        insert(&mut headers, Some(left), now);
         assert_eq!(headers[RATE_LIMIT], "\"messages\";r=3;t=30");
         assert_eq!(headers[RATE_LIMIT_POLICY], "\"messages\";q=5;w=2592000");
 
         insert_reached(
             &mut headers,
-            &LimitReached { of: LimitLevel::Plan, meter: Meter::Messages, limit: 5, used: 5, resets_at },
+            &LimitReached { of: LimitLevel::Plan, per, meter: Meter::Messages, limit: 5, used: 5, resets_at },
             now,
         );
         assert_eq!(headers[RATE_LIMIT], "\"messages\";r=0;t=30");
         assert_eq!(headers[header::RETRY_AFTER], "30");
+        let (per, meter) = (LimitWindow::Minute, Meter::ConnectorCalls);
+        let minute = LimitReached { of: LimitLevel::Plan, per, meter, limit: 9, used: 9, resets_at };
+        insert_reached(&mut headers, &minute, now);
+        assert_eq!(headers[RATE_LIMIT_POLICY], "\"connector_calls\";q=9;w=60");
     }
 
     #[test]
@@ -102,7 +111,8 @@ mod tests {
         let now: Timestamp = "2026-04-30T23:59:30Z".parse().unwrap();
         let period = Period::containing(now);
         let left = |remaining| RateLeft { subject: RateSubject::Address, limit: 60, remaining, resets_at: period.end };
-        let month = Remaining { meter: Meter::Messages, limit: 500, remaining: 20, resets_at: period.end };
+        let per = LimitWindow::Month;
+        let month = Remaining { meter: Meter::Messages, limit: 500, remaining: 20, per, resets_at: period.end };
         let mut headers = HeaderMap::new();
         insert(&mut headers, Some(month), now);
         insert_rate(&mut headers, left(59), now);

@@ -19,7 +19,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::{
     Api, admin, chat, console, docs, guard, health, internal, messages,
     metrics::{self, method_name},
-    oauth, openapi,
+    oauth, openapi, operator,
     problem::{Problem, ToldProblem, kinds},
     rejection, rest, search,
 };
@@ -63,7 +63,12 @@ async fn openapi_json() -> impl IntoResponse {
 
 /// What needs a key. The path of a route is in its handler's `#[utoipa::path]`, and nowhere else.
 fn api() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().merge(chat()).merge(organization()).merge(connectors()).merge(connections())
+    OpenApiRouter::default()
+        .merge(chat())
+        .merge(organization())
+        .merge(connectors())
+        .merge(connections())
+        .merge(operators())
 }
 
 fn chat() -> OpenApiRouter<Api> {
@@ -79,7 +84,7 @@ fn chat() -> OpenApiRouter<Api> {
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
         alerts, approvals, conversations, crawls, deletions, keys, logs, plan, sources, synonyms, tickets, usage,
-        vault, webhook, workflows,
+        usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -105,6 +110,7 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(webhook::test))
         .routes(routes!(webhook::deliveries))
         .routes(routes!(usage::get))
+        .routes(routes!(usage_history::get))
         .routes(routes!(plan::get, plan::change))
         .routes(routes!(vault::get))
         .routes(routes!(vault::rotate))
@@ -154,6 +160,20 @@ fn connections() -> OpenApiRouter<Api> {
         .routes(routes!(trials::preview))
 }
 
+/// All organizations of the host, and their plans.
+fn operators() -> OpenApiRouter<Api> {
+    use operator::{organizations, plans, subscription};
+
+    OpenApiRouter::default()
+        .routes(routes!(organizations::create, organizations::list))
+        .routes(routes!(organizations::get, organizations::rename))
+        .routes(routes!(organizations::create_key))
+        .routes(routes!(subscription::change))
+        .routes(routes!(subscription::replace_overrides))
+        .routes(routes!(plans::create, plans::list))
+        .routes(routes!(plans::get, plans::change))
+}
+
 /// The organization's tables.
 fn tables() -> OpenApiRouter<Api> {
     use rest::{root, rows};
@@ -168,12 +188,13 @@ fn tables() -> OpenApiRouter<Api> {
     ))
 }
 
-/// For whoever runs the host.
+/// For whoever runs the host. No API key is needed.
 fn host() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(metrics::read))
+        .routes(routes!(operator::billing::receive))
         .routes(routes!(docs::home))
         .routes(routes!(docs::index))
         .routes(routes!(docs::page))

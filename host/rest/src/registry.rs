@@ -219,9 +219,11 @@ macro_rules! tables {
 }
 
 tables! {
-    "billing_events", "What is billed: the sum of `quantity` is what `usage` counts in production.", [] {
+    "billing_events", "What is billed: the sum of `quantity` is what `usage` counts in production. Changes of the plan and \
+                       thresholds are events with the quantity 0.", [] {
         "id" Uuid; "organization_id" Uuid; "kind" Text; "meter" Text; "quantity" Bigint; "period_start" Timestamp;
-        "subject_id" Uuid null; "created_at" Timestamp; "updated_at" Timestamp;
+        "subject_id" Uuid null; "key_id" Uuid null; "connection_id" Uuid null; "conversation_id" Uuid null;
+        "threshold" Bigint null; "detail" Jsonb null; "created_at" Timestamp; "updated_at" Timestamp;
     }
     "connections", "Connectors that are installed.", [] {
         "id" Uuid; "organization_id" Uuid; "connector" Text; "version" Text; "name" Text; "environment" Text;

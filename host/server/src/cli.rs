@@ -4,6 +4,7 @@ mod connector;
 mod database;
 mod key;
 mod knowledge;
+mod operator;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -13,6 +14,7 @@ pub use self::{
     connector::ConnectorSubcommand,
     database::DatabaseSubcommand,
     key::{KeyOptions, KeySubcommand},
+    operator::{OperatorSubcommand, SubscriptionOptions, TermsOptions},
 };
 use crate::{
     config::{Config, ConfigError, SETTINGS, Sources},
@@ -34,6 +36,8 @@ pub enum Subcommand {
     Key(KeySubcommand),
     OpenApi,
     Database(DatabaseSubcommand),
+    /// What an operator does with organizations, plans and subscriptions.
+    Operator(OperatorSubcommand),
     Connector(ConnectorSubcommand),
     /// Uploads a folder's documents to a running host.
     Import(ImportFolder),
@@ -83,6 +87,7 @@ fn command() -> Command {
         .subcommand(key::command(&settings()))
         .subcommand(connector::command())
         .subcommand(database::command(&settings()))
+        .subcommands(operator::commands(&settings()))
         .subcommand(knowledge::command())
         .subcommand(
             Command::new("vault")
@@ -123,6 +128,10 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     if let ("knowledge", Some(import)) = (name, knowledge::parse(matches)) {
         return Invocation { verb: Subcommand::Import(import), flags: BTreeMap::new(), file: None };
     }
+    if let Some(verb) = operator::parse(name, matches) {
+        let own = matches.subcommand().map_or(matches, |(_, own)| own);
+        return with_settings(Subcommand::Operator(verb), own);
+    }
     let database = (name == "db").then(|| database::parse(matches)).flatten();
     let key = (name == "key").then(|| key::parse(matches)).flatten();
     let (matches, rotate) = match matches.subcommand() {
@@ -141,6 +150,12 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
         "init" => Subcommand::Init { organization: text("organization").unwrap_or_default() },
         _ => Subcommand::OpenApi,
     };
+    with_settings(verb, matches)
+}
+
+/// A subcommand with the settings that its arguments have.
+fn with_settings(verb: Subcommand, matches: &ArgMatches) -> Invocation {
+    let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
     let flags = SETTINGS.iter().filter_map(|setting| Some((setting.name.to_owned(), text(setting.name)?))).collect();
     Invocation { verb, flags, file: text("config").map(PathBuf::from) }
 }

@@ -13,7 +13,7 @@ use crate::{
     cli::{self, ConnectorSubcommand, Subcommand},
     compose::{self, Doubles},
     config::{Config, LogFormat},
-    database, demo, knowledge_import, local_host, logging, memory, new_key, secrets, serve, vault,
+    database, demo, knowledge_import, local_host, logging, memory, new_key, operator, secrets, serve, vault,
 };
 use anyhow::Context;
 use resly_core::time::{Clock, SystemClock};
@@ -106,6 +106,7 @@ fn run() -> anyhow::Result<()> {
             Subcommand::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
             Subcommand::Key(verb) => print(&format!("{}\n", new_key::run(&config, verb).await?)),
             Subcommand::Connector(verb) => connector(config, verb).await,
+            Subcommand::Operator(verb) => print(&operator::run(&config, verb).await?),
             Subcommand::Database(verb) => {
                 let outcome = database::run(&config, verb).await?;
                 print(&outcome.text)?;

@@ -253,6 +253,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         keyring: Keyring::new(store.clone(), pepper, changes.clone(), Arc::clone(&clock), Arc::clone(&random)),
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
         hooks,
+        biller: config.biller.clone(),
         schedule: config.health_checks,
         jobs,
         sealer: Arc::new(CredentialSealer::new(vault)),

@@ -139,8 +139,12 @@ async fn recover(app: &Arc<App>) -> bool {
     }
     let forgotten =
         logged(app.store.forget_rates(app.clock.now()).await, "request windows that are over could not be forgotten");
+    let spread = logged(
+        app.store.spread_plans(app.clock.now()).await,
+        "the new terms of a plan could not be given to its organizations",
+    );
     let resumed = logged(upload::resume(app).await, "what dead hosts were compiling could not be taken up");
-    recovered.is_some() && forgotten.is_some() && resumed.is_some()
+    recovered.is_some() && forgotten.is_some() && spread.is_some() && resumed.is_some()
 }
 
 /// Deletes expired rows, and raises alerts about credentials that end.

@@ -17,6 +17,7 @@ pub mod local_models;
 pub mod logging;
 pub mod memory;
 pub mod new_key;
+pub mod operator;
 pub mod secrets;
 pub mod serve;
 pub mod store_copy;

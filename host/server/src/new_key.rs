@@ -81,7 +81,8 @@ pub async fn run(config: &Config, verb: KeySubcommand) -> anyhow::Result<Value> 
     Ok(done)
 }
 
-async fn keyring(config: &Config, store: &Store, random: Arc<dyn Random>) -> anyhow::Result<Keyring> {
+/// The keyring over a store that was opened beside a host.
+pub async fn keyring(config: &Config, store: &Store, random: Arc<dyn Random>) -> anyhow::Result<Keyring> {
     let keys = secrets::master_keys(config, false)?;
     let wrapping = secrets::wrapping(&keys, store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, store, &*random).await?;

@@ -26,6 +26,7 @@ use resly_vault::{VaultError, Wrapping};
 
 use crate::{
     accounts::Accounts,
+    billing::SigningSecrets,
     catalogue::ConnectorCatalog,
     cluster::{Cluster, changes::Changes},
     keyring::Keyring,
@@ -79,6 +80,8 @@ pub struct App {
     pub keyring: Keyring,
     pub rates: Rates,
     pub hooks: WebhookDispatcher,
+    /// With what the operator's biller signs. Without it, its events aren't taken.
+    pub biller: Option<SigningSecrets>,
     /// When connections are checked; never when `None`.
     pub schedule: Option<Schedule>,
     /// Whether `resly_server::jobs` run by themselves.

@@ -14,6 +14,7 @@ use resly_core::{
     boxed,
     error::StoreError,
     id::{KeyId, OrganizationId},
+    plan::Features,
     principal::{KeyKind, Principal, Scope},
     rate::RateLimits,
     time::{Clock, Random, Timestamp},
@@ -38,6 +39,8 @@ pub struct KeySpec {
     pub scopes: Vec<Scope>,
     pub origins: Vec<String>,
     pub message_cap: Option<u64>,
+    /// The most messages of each visitor in a day.
+    pub visitor_message_cap: Option<u64>,
     /// The defaults of the key's kind when `None`.
     pub rate_limits: Option<RateLimits>,
     pub expires_at: Option<Timestamp>,
@@ -53,19 +56,21 @@ impl KeySpec {
             scopes: scopes.to_vec(),
             origins: Vec::new(),
             message_cap: None,
+            visitor_message_cap: None,
             rate_limits: None,
             expires_at: None,
         }
     }
 }
 
-/// A caller, and the rate limits of the caller's key.
+/// A caller, the rate limits of the caller's key, and the features of the organization's plan.
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub principal: Arc<Principal>,
     /// The first key of a chain of rotations.
     pub lineage: KeyId,
     pub rate_limits: RateLimits,
+    pub features: Features,
 }
 
 /// Why a key identifies nobody.
@@ -214,7 +219,8 @@ impl Keyring {
     }
 
     fn mint(&self, spec: KeySpec) -> (NewSecret, NewKey) {
-        let KeySpec { organization, name, kind, scopes, origins, message_cap, rate_limits, expires_at } = spec;
+        let KeySpec { organization, name, kind, scopes, origins, .. } = spec;
+        let KeySpec { message_cap, visitor_message_cap, rate_limits, expires_at, .. } = spec;
         let now = self.clock.now();
         let secret = self.pepper.mint(KeyId(self.random.uuid(now)), kind, &*self.random);
         let (id, secret_hash) = (secret.id, secret.hash);
@@ -226,6 +232,7 @@ impl Keyring {
             scopes,
             origins,
             message_cap,
+            visitor_message_cap,
             rate_limits,
             expires_at,
             secret_hash,
@@ -237,9 +244,9 @@ impl Keyring {
 
 impl From<StoredKey> for Remembered {
     fn from(stored: StoredKey) -> Self {
-        let StoredKey { principal, lineage, rate_limits, secret_hash, expires_at, .. } = stored;
+        let StoredKey { principal, lineage, rate_limits, features, secret_hash, expires_at, .. } = stored;
         let rate_limits = rate_limits.unwrap_or_else(|| RateLimits::usual(principal.kind));
-        let identity = Identity { principal: Arc::new(principal), lineage, rate_limits };
+        let identity = Identity { principal: Arc::new(principal), lineage, rate_limits, features };
         Self { identity: Arc::new(identity), secret_hash, expires_at }
     }
 }

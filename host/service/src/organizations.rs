@@ -8,11 +8,20 @@ use resly_core::{
     error::StoreError,
     id::OrganizationId,
     meter::Limits,
+    plan::{PlanId, Subscription},
+    principal::Scope,
     time::{Clock, Random},
 };
-use resly_store::{NewOrganization, Store};
+use resly_store::{NewOrganization, Organization, Store};
 
-use crate::App;
+use crate::{
+    App, FieldError,
+    key::NewSecret,
+    keyring::Keyring,
+    keys::{self, KeyError, KeyIssuer},
+    plan::PlanError,
+    subscriptions::SubscriptionPatch,
+};
 
 /// Characters of a name.
 const NAME: usize = 100;
@@ -56,6 +65,12 @@ pub enum OrganizationError {
     /// Names needn't be unique.
     #[error("there are {} organizations `{name}`: say which by its id, {}", .ids.len(), joined(.ids))]
     Ambiguous { name: String, ids: Vec<OrganizationId> },
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -73,7 +88,7 @@ fn joined(ids: &[OrganizationId]) -> String {
     ids.iter().map(OrganizationId::to_string).collect::<Vec<_>>().join(" or ")
 }
 
-/// Makes an organization without limits.
+/// Makes an organization with the standard plan.
 #[boxed]
 pub async fn create(
     store: &Store,
@@ -81,13 +96,98 @@ pub async fn create(
     random: &dyn Random,
     name: OrganizationName,
 ) -> Result<OrganizationId, OrganizationError> {
+    create_with(store, clock, random, name, SubscriptionPatch::default()).await
+}
+
+async fn create_with(
+    store: &Store,
+    clock: &dyn Clock,
+    random: &dyn Random,
+    name: OrganizationName,
+    subscription: SubscriptionPatch,
+) -> Result<OrganizationId, OrganizationError> {
+    let (plan, state) = subscription.read()?;
     if store.organization_named(name.as_str()).await?.is_some() {
         return Err(OrganizationError::NameTaken(name));
     }
     let now = clock.now();
     let id = OrganizationId(random.uuid(now));
-    store.create_organization(NewOrganization { id, name: name.0, limits: Limits::new(), now }).await?;
+    let new = NewOrganization { id, name: name.0, limits: Limits::new(), now };
+    let subscription = Subscription::default().changed(state, now);
+    let created = store.subscribe_organization(new, plan.unwrap_or_else(PlanId::standard), subscription).await;
+    created.map_err(PlanError::from)?;
     Ok(id)
+}
+
+/// A customer's organization that an operator makes.
+#[derive(Clone, Debug, Default)]
+pub struct Tenant {
+    pub name: String,
+    pub subscription: SubscriptionPatch,
+}
+
+/// What the first key of a customer's organization may do: everything but what an operator decides.
+const TENANT_SCOPES: [Scope; 4] = [Scope::Chat, Scope::Search, Scope::Admin, Scope::DataWrite];
+
+/// Makes a customer's organization with its first key, which can make all others.
+#[boxed]
+pub async fn create_tenant(
+    store: &Store,
+    keyring: &Keyring,
+    random: &dyn Random,
+    clock: &dyn Clock,
+    tenant: Tenant,
+) -> Result<(Organization, NewSecret), OrganizationError> {
+    let Tenant { name, subscription } = tenant;
+    let id = create_with(store, clock, random, read_name(&name)?, subscription).await?;
+    let key = create_admin_key(keyring, id, "first".to_owned()).await?;
+    Ok((get(store, id).await?, key))
+}
+
+/// Makes a key with which a customer administers the organization, for instance when all were lost.
+#[boxed]
+pub async fn create_tenant_key(
+    store: &Store,
+    keyring: &Keyring,
+    id: OrganizationId,
+    name: String,
+) -> Result<NewSecret, OrganizationError> {
+    get(store, id).await?;
+    Ok(create_admin_key(keyring, id, name).await?)
+}
+
+async fn create_admin_key(keyring: &Keyring, id: OrganizationId, name: String) -> Result<NewSecret, KeyError> {
+    let new = keys::NewKey { name, scopes: TENANT_SCOPES.to_vec(), ..keys::NewKey::default() };
+    keys::create(keyring, KeyIssuer::Host(id), new).await
+}
+
+/// One organization.
+#[boxed]
+pub async fn get(store: &Store, id: OrganizationId) -> Result<Organization, OrganizationError> {
+    store.organization(id).await?.ok_or_else(|| missing(id))
+}
+
+/// Renames an organization. The other ones keep their names to themselves.
+#[boxed]
+pub async fn rename(store: &Store, id: OrganizationId, name: &str) -> Result<Organization, OrganizationError> {
+    let name = read_name(name)?;
+    match store.organization_named(name.as_str()).await? {
+        Some(other) if other != id => return Err(OrganizationError::NameTaken(name)),
+        _ => {}
+    }
+    if !store.rename_organization(id, name.0).await? {
+        return Err(missing(id));
+    }
+    get(store, id).await
+}
+
+fn missing(id: OrganizationId) -> OrganizationError {
+    OrganizationError::Missing { name: id.to_string(), names: Vec::new() }
+}
+
+fn read_name(name: &str) -> Result<OrganizationName, OrganizationError> {
+    OrganizationName::parse(name)
+        .map_err(|error| OrganizationError::Invalid(vec![FieldError::new("name", error.to_string())]))
 }
 
 /// Finds the organization with this name, or creates it.

@@ -19,9 +19,9 @@ use crate::{
     error::failed,
     page::Cursor,
     query::Query,
+    row_id::row_id,
     sql::{Conn, execute, row, rows},
     types::{Id, Text, Time, named},
-    usage::row_id,
     webhooks,
 };
 

@@ -15,18 +15,20 @@ use resly_core::{
         connection::Environment,
     },
     id::{CallId, OrganizationId},
-    meter::{LimitLevel, LimitReached, LimitReserved, Meter},
+    meter::{LimitLevel, LimitReached, LimitReserved, LimitWindow, Meter},
     time::{Period, Timestamp},
 };
 
 use crate::{
-    billing::{self, Kind},
+    billing::{self, Kind, Origin},
     error::{OperationError, unexpected},
     log_budget::LogDetail,
     logs,
+    row_id::row_id,
     sql::{Conn, execute, row},
+    thresholds::{self, Reading},
     types::{Count, Id, Time},
-    usage::{self, Refusal, row_id},
+    usage::{self, Refusal},
 };
 
 /// The most fuel that one call can reserve. It lasts for days, and is far below what a counter can hold.
@@ -34,13 +36,15 @@ const MOST_FUEL: u64 = 1 << 50;
 
 /// Reserves what is asked for. When less is left, it reserves the rest, but only while nothing else is reserved,
 /// because other calls give most of theirs back. `granted` holds the amount, since `RETURNING` sees only the new row.
-/// When nothing can be reserved, no row changes.
+/// When nothing can be reserved, no row changes. What a minute may burn only decides which calls begin: those that run, and
+/// readings of documents, go on.
 const RESERVE: &str = "INSERT INTO usage
-        (id, organization_id, period_start, meter, environment, used, reserved, granted, plan_limit, created_at,
-         updated_at)
+        (id, organization_id, period_start, meter, environment, used, reserved, granted, plan_limit, minute,
+         minute_limit, created_at, updated_at)
     SELECT $1, o.id, $3, 'fuel', 'production', 0,
            CASE WHEN o.limit_fuel < $4 THEN o.limit_fuel ELSE $4 END,
-           CASE WHEN o.limit_fuel < $4 THEN o.limit_fuel ELSE $4 END, o.limit_fuel, $5, $5
+           CASE WHEN o.limit_fuel < $4 THEN o.limit_fuel ELSE $4 END, o.limit_fuel, $6,
+           CASE WHEN $7 THEN NULL ELSE o.fuel_per_minute END, $5, $5
     FROM organizations o WHERE o.id = $2 AND (o.limit_fuel IS NULL OR o.limit_fuel > 0)
     ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
     SET reserved = usage.reserved
@@ -48,9 +52,11 @@ const RESERVE: &str = "INSERT INTO usage
                    THEN excluded.plan_limit - usage.used - usage.reserved ELSE $4 END,
         granted = CASE WHEN excluded.plan_limit - usage.used - usage.reserved < $4
                        THEN excluded.plan_limit - usage.used - usage.reserved ELSE $4 END,
-        plan_limit = excluded.plan_limit, updated_at = excluded.updated_at
-    WHERE excluded.plan_limit IS NULL OR usage.used + usage.reserved + $4 <= excluded.plan_limit
-       OR (usage.reserved <= 0 AND usage.used < excluded.plan_limit)
+        plan_limit = excluded.plan_limit, minute_limit = excluded.minute_limit, updated_at = excluded.updated_at
+    WHERE (excluded.plan_limit IS NULL OR usage.used + usage.reserved + $4 <= excluded.plan_limit
+           OR (usage.reserved <= 0 AND usage.used < excluded.plan_limit))
+      AND (excluded.minute_limit IS NULL OR usage.minute - excluded.minute NOT IN (0, 1)
+           OR usage.minute_used < excluded.minute_limit)
     RETURNING granted, plan_limit";
 
 /// The same for a call that already has `$5` reserved.
@@ -104,7 +110,18 @@ pub(crate) async fn reserve(
 ) -> Result<FuelGrant, OperationError<BeginCallError>> {
     let period = Time(Period::containing(now).start);
     let fuel = Count(fuel.min(MOST_FUEL));
-    let granted = row!(db, (Count, Option<Count>), RESERVE, row_id(now), Id(organization.0), period, fuel, Time(now))?;
+    let granted = row!(
+        db,
+        (Count, Option<Count>),
+        RESERVE,
+        row_id(now),
+        Id(organization.0),
+        period,
+        fuel,
+        Time(now),
+        usage::minute_of(now),
+        of.reading
+    )?;
     let Some((granted, limit)) = granted else {
         return Err(no_fuel(db, organization, now).await?);
     };
@@ -153,6 +170,7 @@ pub(crate) async fn extend(
                 let resets_at = Period::containing(period.0).end;
                 OperationError::Refused(BeginCallError::Limit(LimitReached {
                     of: LimitLevel::Plan,
+                    per: LimitWindow::Month,
                     meter,
                     limit,
                     used: limit,
@@ -178,8 +196,15 @@ async fn no_fuel(
     organization: OrganizationId,
     at: Timestamp,
 ) -> Result<OperationError<BeginCallError>, sqlx::Error> {
-    let refused = limit_only(usage::refusal_reason(db, organization, Meter::Fuel, at).await?);
-    let OperationError::Refused(BeginCallError::Limit(LimitReached { meter, limit, used, .. })) = refused else {
+    let refused = limit_only(usage::refusal_reason(db, organization, Meter::Fuel, 1, at).await?);
+    let OperationError::Refused(BeginCallError::Limit(LimitReached {
+        per: LimitWindow::Month,
+        meter,
+        limit,
+        used,
+        ..
+    })) = refused
+    else {
         return Ok(refused);
     };
     let reserved = row!(
@@ -280,14 +305,15 @@ pub(crate) async fn finish(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
     if record.environment == Environment::Sandbox {
         return Ok(log_bytes);
     }
-    let (subject, now) = (Some(record.id.0), record.created_at);
+    let (kind, subject, now) = (Kind::ConnectorCall, Some(record.id.0), record.created_at);
+    let of = Origin { key: record.key, connection: Some(record.connection), conversation: record.conversation };
     if open {
-        let (kind, meter) = (Kind::ConnectorCall, Meter::ConnectorCalls);
-        billing::enter(db, record.organization, kind, meter, 1, subject, period, now).await?;
+        let meter = Meter::ConnectorCalls;
+        billing::enter(db, record.organization, kind, meter, 1, subject, of, period, now).await?;
     }
     if record.cost.fuel > 0 {
         let fuel = i64::try_from(record.cost.fuel).unwrap_or(i64::MAX);
-        billing::enter(db, record.organization, Kind::ConnectorCall, Meter::Fuel, fuel, subject, period, now).await?;
+        billing::enter(db, record.organization, kind, Meter::Fuel, fuel, subject, of, period, now).await?;
     }
     Ok(log_bytes)
 }
@@ -313,19 +339,29 @@ pub(crate) async fn refund_call(db: &mut Conn<'_>, kept: &LogDetail) -> Result<O
 }
 
 async fn burn(db: &mut Conn<'_>, burnt: &Burnt, reserved: Count, period: Time) -> Result<(), sqlx::Error> {
-    execute!(
+    let counted = row!(
         db,
-        "INSERT INTO usage (id, organization_id, period_start, meter, environment, used, created_at, updated_at)
-         VALUES ($1, $2, $3, 'fuel', $4, $5, $6, $6)
+        (Count, Option<Count>),
+        "INSERT INTO usage (id, organization_id, period_start, meter, environment, used, minute, minute_used, created_at,
+                            updated_at)
+         VALUES ($1, $2, $3, 'fuel', $4, $5, $8, $5, $6, $6)
          ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
-         SET used = usage.used + excluded.used, reserved = usage.reserved - $7, updated_at = excluded.updated_at",
+         SET used = usage.used + excluded.used, reserved = usage.reserved - $7, updated_at = excluded.updated_at,
+             minute_used = excluded.minute_used
+                 + CASE WHEN usage.minute - excluded.minute IN (0, 1) THEN usage.minute_used ELSE 0 END,
+             minute = CASE WHEN usage.minute - excluded.minute = 1 THEN usage.minute ELSE excluded.minute END
+         RETURNING used, plan_limit",
         row_id(burnt.at),
         Id(burnt.organization.0),
         period,
         burnt.environment,
         Count(burnt.fuel),
         Time(burnt.at),
-        reserved
-    )
-    .map(drop)
+        reserved,
+        usage::minute_of(burnt.at)
+    )?;
+    let Some((used, limit)) = counted else { return Ok(()) };
+    let limit = limit.map(|limit| limit.0).filter(|_| burnt.environment == Environment::Production.name());
+    let reading = Reading { meter: Meter::Fuel, before: used.0.saturating_sub(burnt.fuel), used: used.0, limit };
+    thresholds::record(db, burnt.organization, reading, Period::containing(period.0), burnt.at).await
 }

@@ -1,6 +1,6 @@
 //! The columns of aggregates that several statements read. A new column is added here and to its row's type.
 
-/// A query for an aggregate's columns; `$rest` begins with `FROM`.
+/// A query for an aggregate's columns; `$rest` begins with `FROM`, or with further columns.
 macro_rules! select {
     ($aggregate:ident, $rest:literal) => {
         concat!("SELECT ", $crate::columns::columns!($aggregate), " ", $rest)
@@ -55,14 +55,20 @@ macro_rules! columns {
     };
     // `KeyRow` in `keys.rs`.
     (key) => {
-        "id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-         created_at, expires_at, last_used_at"
+        "id, organization_id, lineage, name, kind, scopes, origins, message_cap, visitor_message_cap, rate_limits,
+         secret_hash, created_at, expires_at, last_used_at"
     };
-    // `PlanRow` in `organizations.rs`.
+    // `OrganizationRow` in `organizations.rs`.
+    (organization) => {
+        concat!("id, name, created_at, ", $crate::columns::columns!(plan))
+    };
+    // `PlanRow` in `subscriptions.rs`.
     (plan) => {
-        "plan, log_days, log_bytes_per_day, conversation_days, subscription_ends_at, limit_messages, limit_embeddings,
-         limit_connector_calls, limit_fuel, limit_model_input_tokens, limit_model_cached_input_tokens,
-         limit_model_output_tokens"
+        "plan, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, limit_model_input_tokens,
+         limit_model_cached_input_tokens, limit_model_output_tokens, messages_per_minute, embeddings_per_minute,
+         connector_calls_per_minute, fuel_per_minute, model_input_tokens_per_minute, model_cached_input_tokens_per_minute,
+         model_output_tokens_per_minute, features, log_days, log_bytes_per_day, conversation_days, overrides, subscription_status,
+         subscription_ends_at, trial_ends_at, current_period_ends_at, past_due_until"
     };
     // `SourceRow` in `knowledge/sources.rs`.
     (source) => {

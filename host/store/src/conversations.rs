@@ -17,9 +17,9 @@ use crate::{
     messages::{ALL, MessageRow},
     page::Cursor,
     query::Query,
+    row_id::row_id,
     sql::{Conn, row, rows},
     types::{Count, Id, Text, Time},
-    usage::row_id,
 };
 
 /// A whole conversation.

@@ -5,23 +5,28 @@
 //! on the key that the other one removes.
 
 mod locked;
+mod rows;
 
 use resly_core::{
     boxed,
     error::StoreError,
     id::{KeyId, OrganizationId},
+    plan::Features,
     principal::{KeyKind, Principal, Scope},
     rate::RateLimits,
     time::Timestamp,
 };
 
-use self::locked::{Administers, LockedKeys};
+use self::{
+    locked::{Administers, LockedKeys},
+    rows::{IdentityRow, KeyRow},
+};
 use crate::{
     Store,
     columns::{returning, select},
     error::{OperationError, failed},
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, Text, Time, name_of, named},
+    types::{Count, Id, Json, Text, Time, name_of},
 };
 
 #[derive(Clone, Debug)]
@@ -33,6 +38,7 @@ pub struct NewKey {
     pub scopes: Vec<Scope>,
     pub origins: Vec<String>,
     pub message_cap: Option<u64>,
+    pub visitor_message_cap: Option<u64>,
     /// The defaults of the key's kind when `None`.
     pub rate_limits: Option<RateLimits>,
     pub expires_at: Option<Timestamp>,
@@ -55,6 +61,7 @@ pub struct KeyChange {
     pub scopes: Option<Vec<Scope>>,
     pub origins: Option<Vec<String>>,
     pub message_cap: Option<Option<u64>>,
+    pub visitor_message_cap: Option<Option<u64>>,
     pub rate_limits: Option<Option<RateLimits>>,
     pub expires_at: Option<Option<Timestamp>>,
 }
@@ -85,6 +92,8 @@ pub struct StoredKey {
     pub secret_hash: [u8; 32],
     /// The defaults of the key's kind when `None`.
     pub rate_limits: Option<RateLimits>,
+    /// Those of the organization's plan.
+    pub features: Features,
     /// The key is refused from then on. The caller compares.
     pub expires_at: Option<Timestamp>,
     pub created_at: Timestamp,
@@ -100,65 +109,11 @@ pub struct KeySummary {
     pub scopes: Vec<Scope>,
     pub origins: Vec<String>,
     pub message_cap: Option<u64>,
+    pub visitor_message_cap: Option<u64>,
     pub rate_limits: Option<RateLimits>,
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
-}
-
-#[derive(sqlx_macros::FromRow)]
-struct KeyRow {
-    id: Id,
-    organization_id: Id,
-    lineage: Id,
-    name: String,
-    kind: String,
-    scopes: Json<Vec<Scope>>,
-    origins: Json<Vec<String>>,
-    message_cap: Option<Count>,
-    rate_limits: Option<Json<RateLimits>>,
-    secret_hash: Vec<u8>,
-    created_at: Time,
-    expires_at: Option<Time>,
-    last_used_at: Option<Time>,
-}
-
-impl KeyRow {
-    fn stored(self) -> Result<StoredKey, sqlx::Error> {
-        let secret_hash = self.secret_hash.try_into();
-        Ok(StoredKey {
-            principal: Principal {
-                organization: OrganizationId(self.organization_id.0),
-                key: KeyId(self.id.0),
-                kind: named(self.kind)?,
-                scopes: self.scopes.0,
-                origins: self.origins.0,
-                message_cap: self.message_cap.map(|cap| cap.0),
-            },
-            lineage: KeyId(self.lineage.0),
-            name: self.name,
-            rate_limits: self.rate_limits.map(|limits| limits.0),
-            secret_hash: secret_hash.map_err(|_| sqlx::Error::Decode("a key's hash has not 32 bytes".into()))?,
-            expires_at: self.expires_at.map(|at| at.0),
-            created_at: self.created_at.0,
-            last_used_at: self.last_used_at.map(|at| at.0),
-        })
-    }
-
-    fn summary(self) -> Result<KeySummary, sqlx::Error> {
-        Ok(KeySummary {
-            id: KeyId(self.id.0),
-            name: self.name,
-            kind: named(self.kind)?,
-            scopes: self.scopes.0,
-            origins: self.origins.0,
-            message_cap: self.message_cap.map(|cap| cap.0),
-            rate_limits: self.rate_limits.map(|limits| limits.0),
-            created_at: self.created_at.0,
-            expires_at: self.expires_at.map(|at| at.0),
-            last_used_at: self.last_used_at.map(|at| at.0),
-        })
-    }
 }
 
 async fn insert(db: &mut Conn<'_>, key: &NewKey) -> Result<(), sqlx::Error> {
@@ -166,8 +121,8 @@ async fn insert(db: &mut Conn<'_>, key: &NewKey) -> Result<(), sqlx::Error> {
         db,
         "INSERT INTO api_keys
              (id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-              created_at, ends_at, expires_at)
-         VALUES ($1, $2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+              created_at, ends_at, expires_at, visitor_message_cap)
+         VALUES ($1, $2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
         Id(key.id.0),
         Id(key.organization.0),
         Text(&key.name),
@@ -178,7 +133,8 @@ async fn insert(db: &mut Conn<'_>, key: &NewKey) -> Result<(), sqlx::Error> {
         key.rate_limits.map(Json),
         key.secret_hash.as_slice(),
         Time(key.now),
-        key.expires_at.map(Time)
+        key.expires_at.map(Time),
+        key.visitor_message_cap.map(Count)
     )
     .map(drop)
 }
@@ -197,9 +153,9 @@ async fn rotate(
         db,
         "INSERT INTO api_keys
              (id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-              created_at, ends_at, expires_at)
+              created_at, ends_at, expires_at, visitor_message_cap)
          SELECT $1, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, $4, $5, ends_at,
-                ends_at
+                ends_at, visitor_message_cap
          FROM api_keys WHERE id = $2 AND organization_id = $3",
         Id(new.id.0),
         Id(old.0),
@@ -247,7 +203,8 @@ async fn change(
                                WHEN expires_at IS NOT DISTINCT FROM ends_at THEN $14
                                WHEN $14 < expires_at THEN $14
                                ELSE expires_at END,
-             ends_at = CASE WHEN $13 THEN $14 ELSE ends_at END
+             ends_at = CASE WHEN $13 THEN $14 ELSE ends_at END,
+             visitor_message_cap = CASE WHEN $15 THEN $16 ELSE visitor_message_cap END
          WHERE id = $1 AND organization_id = $2"
         ),
         Id(id.0),
@@ -263,7 +220,9 @@ async fn change(
         change.rate_limits.is_some(),
         change.rate_limits.flatten().map(Json),
         change.expires_at.is_some(),
-        change.expires_at.flatten().map(Time)
+        change.expires_at.flatten().map(Time),
+        change.visitor_message_cap.is_some(),
+        change.visitor_message_cap.flatten().map(Count)
     )?;
     let changed = changed.ok_or(OperationError::Refused(KeyChangeError::Missing))?;
     Ok(changed.summary()?)
@@ -306,9 +265,19 @@ impl Store {
     pub async fn key_by_id(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         let doing = "find a key";
         let mut db = self.reader(doing).await?;
-        let found = row!(db, KeyRow, select!(key, "FROM api_keys WHERE id = $1 AND deleted_at IS NULL"), Id(id.0))
-            .map_err(failed(doing))?;
-        found.map(KeyRow::stored).transpose().map_err(failed(doing))
+        let found = row!(
+            db,
+            IdentityRow,
+            select!(
+                key,
+                ", (SELECT o.features FROM organizations o WHERE o.id = organization_id) AS features
+                 FROM api_keys WHERE id = $1 AND deleted_at IS NULL"
+            ),
+            Id(id.0)
+        )
+        .map_err(failed(doing))?;
+        let stored = |IdentityRow { key, features }| key.stored(Features::from_names(features.map(|names| names.0)));
+        found.map(stored).transpose().map_err(failed(doing))
     }
 
     /// The keys that aren't deleted, newest first.

@@ -17,8 +17,11 @@
 //! # The tables
 //! | table | what |
 //! |---|---|
-//! | `organizations` | a company: its plan's limits and how long it keeps logs, its subscription's end, the version of its knowledge |
-//! | `usage`, `key_usage`, `billing_events` | what is counted: by month and meter, by key, and as a journal for bills |
+//! | `plans` | what an operator sells: limits by month and by minute, features, how much is logged |
+//! | `organizations` | a company: the terms of its plan with its own overrides, its subscription, the version of its knowledge |
+//! | `usage`, `key_usage`, `visitor_usage` | what is counted: by month, minute and meter, by key, by a key's visitor and day |
+//! | `billing_events` | the journal for bills, with changes of plans and subscriptions, and thresholds that were reached |
+//! | `biller_events` | what the operator's biller sent, so that nothing is applied twice |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
@@ -46,6 +49,7 @@ mod accounts;
 mod alerts;
 mod approvals;
 mod backup;
+mod biller;
 mod billing;
 mod calls;
 mod catalogue;
@@ -62,6 +66,7 @@ mod due;
 mod error;
 mod flows;
 mod health;
+mod history;
 mod hosts;
 mod keys;
 mod knowledge;
@@ -72,6 +77,7 @@ mod open;
 mod organizations;
 mod origins;
 mod page;
+mod plans;
 mod publishers;
 mod purge;
 mod query;
@@ -82,10 +88,14 @@ mod recover;
 mod rest;
 mod restore;
 mod retention;
+mod row_id;
 mod snapshot;
 mod sql;
 mod state;
+mod subscriptions;
+mod terms;
 pub mod testing;
+mod thresholds;
 mod tickets;
 mod trials;
 mod turns;
@@ -108,6 +118,7 @@ pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
+    biller::{BillerEvent, BillerOutcome},
     catalogue::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,
@@ -123,6 +134,7 @@ pub use self::{
     database_roles::{DatabaseRoleError, DatabaseRoleName, NewDatabaseRole},
     deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     flows::OauthFlow,
+    history::{UsageGrouping, UsageHistoryQuery, UsageSum},
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
@@ -132,8 +144,9 @@ pub use self::{
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
     open::{OpenError, StoreConfig},
-    organizations::{NewOrganization, Plan, PlanChange},
+    organizations::{NewOrganization, Organization, OrganizationQuery},
     page::Cursor,
+    plans::{NewPlan, PlanDefinition, PlanDefinitionError, PlanUpdate},
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},
     purge::DeletedRows,
     rates::{RateClaim, RateGrant},
@@ -142,6 +155,7 @@ pub use self::{
     restore::{Restored, give_to_owner, restore},
     retention::{ExpiredBatch, Retention},
     snapshot::{Snapshot, SnapshotError},
+    subscriptions::{Plan, Resubscription, SubscribeError},
     tickets::Ticket,
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},

@@ -1,200 +1,111 @@
-//! Organizations and their plans.
-
-use std::collections::BTreeMap;
+//! Organizations: create them, find them, list them. Their plans are in `subscriptions.rs`.
 
 use resly_core::{
     boxed,
     error::StoreError,
     id::OrganizationId,
-    meter::{Limits, Meter},
-    time::{Period, Timestamp},
+    meter::Limits,
+    plan::{Overrides, PlanId, Subscription},
+    time::Timestamp,
 };
 
 use crate::{
     Store,
-    columns::{returning, select},
-    error::{failed, unexpected},
+    columns::select,
+    error::{OperationError, failed},
+    page::Cursor,
+    query::Query,
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Text, Time},
+    subscriptions::{self, Plan, PlanRow, SubscribeError},
+    terms,
+    types::{Id, Text, Time},
 };
 
+/// An organization with the standard plan.
 #[derive(Clone, Debug)]
 pub struct NewOrganization {
     pub id: OrganizationId,
     pub name: String,
+    /// Limits of its own, in the place of the plan's.
     pub limits: Limits,
     pub now: Timestamp,
 }
 
-/// What an organization may use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
+/// An organization as an operator sees it.
+#[derive(Clone, Debug)]
+pub struct Organization {
+    pub id: OrganizationId,
     pub name: String,
-    pub limits: Limits,
-    /// The days that the log of connector calls is kept.
-    pub log_days: u32,
-    /// Bytes of the log, for each day and environment, before it is sampled.
-    pub log_bytes_per_day: u64,
-    /// The days after which a conversation that nobody continued is deleted. `None` keeps it for ever.
-    pub conversation_days: Option<u32>,
-    /// Chats and searches are refused from then on.
-    pub subscription_ends_at: Option<Timestamp>,
+    pub plan: Plan,
+    pub created_at: Timestamp,
 }
 
-/// A change of a plan. Members that aren't set stay as they are.
+/// Which organizations to list, newest first. What is `None` matches all.
 #[derive(Clone, Debug, Default)]
-pub struct PlanChange {
-    /// `None` removes a limit. They hold from the next count on.
-    pub limits: BTreeMap<Meter, Option<u64>>,
-    pub log_days: Option<u32>,
-    pub log_bytes_per_day: Option<u64>,
-    /// `Some(None)` keeps conversations for ever.
-    pub conversation_days: Option<Option<u32>>,
+pub struct OrganizationQuery {
+    pub plan: Option<PlanId>,
+    pub before: Option<Cursor>,
+    pub limit: u32,
 }
 
 #[derive(sqlx_macros::FromRow)]
-struct PlanRow {
-    plan: String,
-    log_days: Count,
-    log_bytes_per_day: Count,
-    conversation_days: Option<Count>,
-    subscription_ends_at: Option<Time>,
-    limit_messages: Option<Count>,
-    limit_embeddings: Option<Count>,
-    limit_connector_calls: Option<Count>,
-    limit_fuel: Option<Count>,
-    limit_model_input_tokens: Option<Count>,
-    limit_model_cached_input_tokens: Option<Count>,
-    limit_model_output_tokens: Option<Count>,
+struct OrganizationRow {
+    id: Id,
+    name: String,
+    created_at: Time,
+    #[sqlx(flatten)]
+    plan: PlanRow,
 }
 
-impl From<PlanRow> for Plan {
-    fn from(row: PlanRow) -> Self {
-        let limits = [
-            (Meter::Messages, row.limit_messages),
-            (Meter::Embeddings, row.limit_embeddings),
-            (Meter::ConnectorCalls, row.limit_connector_calls),
-            (Meter::Fuel, row.limit_fuel),
-            (Meter::ModelInputTokens, row.limit_model_input_tokens),
-            (Meter::ModelCachedInputTokens, row.limit_model_cached_input_tokens),
-            (Meter::ModelOutputTokens, row.limit_model_output_tokens),
-        ];
-        Self {
-            name: row.plan,
-            limits: limits.into_iter().filter_map(|(meter, limit)| Some((meter, limit?.0))).collect(),
-            log_days: u32::try_from(row.log_days.0).unwrap_or(u32::MAX),
-            log_bytes_per_day: row.log_bytes_per_day.0,
-            conversation_days: row.conversation_days.map(|days| u32::try_from(days.0).unwrap_or(u32::MAX)),
-            subscription_ends_at: row.subscription_ends_at.map(|ends| ends.0),
-        }
+impl OrganizationRow {
+    fn organization(self) -> Result<Organization, sqlx::Error> {
+        let Self { id, name, created_at, plan } = self;
+        Ok(Organization { id: OrganizationId(id.0), name, plan: plan.plan()?, created_at: created_at.0 })
     }
 }
 
-/// The query for one meter's limit and the subscription's end.
-pub(crate) fn limit_column(meter: Meter) -> &'static str {
-    match meter {
-        Meter::Messages => "SELECT limit_messages, subscription_ends_at FROM organizations WHERE id = $1",
-        Meter::Embeddings => "SELECT limit_embeddings, subscription_ends_at FROM organizations WHERE id = $1",
-        Meter::ConnectorCalls => "SELECT limit_connector_calls, subscription_ends_at FROM organizations WHERE id = $1",
-        Meter::Fuel => "SELECT limit_fuel, subscription_ends_at FROM organizations WHERE id = $1",
-        Meter::ModelInputTokens => {
-            "SELECT limit_model_input_tokens, subscription_ends_at FROM organizations WHERE id = $1"
-        }
-        Meter::ModelCachedInputTokens => {
-            "SELECT limit_model_cached_input_tokens, subscription_ends_at FROM organizations WHERE id = $1"
-        }
-        Meter::ModelOutputTokens => {
-            "SELECT limit_model_output_tokens, subscription_ends_at FROM organizations WHERE id = $1"
-        }
-    }
-}
-
-async fn change(
+async fn create(
     db: &mut Conn<'_>,
-    organization: OrganizationId,
-    change: &PlanChange,
-    now: Timestamp,
-) -> Result<Plan, sqlx::Error> {
-    let changed = |meter| change.limits.contains_key(&meter);
-    let limit = |meter| change.limits.get(&meter).copied().flatten().map(Count);
-    let plan = row!(
+    new: &NewOrganization,
+    plan: &PlanId,
+    subscription: &Subscription,
+) -> Result<(), OperationError<SubscribeError>> {
+    let of = terms::of_plan(db, plan).await?;
+    let of = subscriptions::assignable(plan, of).map_err(OperationError::Refused)?;
+    execute!(
         db,
-        PlanRow,
-        returning!(
-            plan,
-            "UPDATE organizations SET
-             limit_messages = CASE WHEN $2 THEN $3 ELSE limit_messages END,
-             limit_embeddings = CASE WHEN $4 THEN $5 ELSE limit_embeddings END,
-             limit_connector_calls = CASE WHEN $6 THEN $7 ELSE limit_connector_calls END,
-             limit_fuel = CASE WHEN $8 THEN $9 ELSE limit_fuel END,
-             limit_model_input_tokens = CASE WHEN $12 THEN $13 ELSE limit_model_input_tokens END,
-             limit_model_cached_input_tokens = CASE WHEN $14 THEN $15 ELSE limit_model_cached_input_tokens END,
-             limit_model_output_tokens = CASE WHEN $16 THEN $17 ELSE limit_model_output_tokens END,
-             log_days = COALESCE($10, log_days),
-             log_bytes_per_day = COALESCE($11, log_bytes_per_day),
-             conversation_days = CASE WHEN $18 THEN $19 ELSE conversation_days END
-         WHERE id = $1"
-        ),
-        Id(organization.0),
-        changed(Meter::Messages),
-        limit(Meter::Messages),
-        changed(Meter::Embeddings),
-        limit(Meter::Embeddings),
-        changed(Meter::ConnectorCalls),
-        limit(Meter::ConnectorCalls),
-        changed(Meter::Fuel),
-        limit(Meter::Fuel),
-        change.log_days.map(|days| Count(days.into())),
-        change.log_bytes_per_day.map(Count),
-        changed(Meter::ModelInputTokens),
-        limit(Meter::ModelInputTokens),
-        changed(Meter::ModelCachedInputTokens),
-        limit(Meter::ModelCachedInputTokens),
-        changed(Meter::ModelOutputTokens),
-        limit(Meter::ModelOutputTokens),
-        change.conversation_days.is_some(),
-        change.conversation_days.flatten().map(|days| Count(days.into()))
+        "INSERT INTO organizations (id, name, created_at) VALUES ($1, $2, $3)",
+        Id(new.id.0),
+        Text(&new.name),
+        Time(new.now)
     )?;
-    let plan = plan.ok_or_else(|| unexpected(format!("there is no organization {organization}")))?;
-    for (meter, limit) in &change.limits {
-        execute!(
-            db,
-            "UPDATE usage SET plan_limit = $4
-             WHERE organization_id = $1 AND period_start = $2 AND meter = $3 AND environment = 'production'",
-            Id(organization.0),
-            Time(Period::containing(now).start),
-            meter.name(),
-            limit.map(Count)
-        )?;
-    }
-    Ok(plan.into())
+    let limits = new.limits.iter().map(|(meter, limit)| (*meter, Some(*limit))).collect();
+    let overrides = Overrides { limits, ..Overrides::default() };
+    terms::write(db, new.id, plan, &of, &overrides, new.now).await?;
+    Ok(subscriptions::write_state(db, new.id, subscription).await?)
 }
 
 impl Store {
+    /// Makes an organization with the standard plan.
     #[boxed]
     pub async fn create_organization(&self, new: NewOrganization) -> Result<(), StoreError> {
+        self.subscribe_organization(new, PlanId::standard(), Subscription::default()).await.map_err(|error| match error
+        {
+            SubscribeError::Store(error) => error,
+            other => StoreError::Broken { doing: "create an organization", detail: other.to_string() },
+        })
+    }
+
+    /// Makes an organization with a plan.
+    #[boxed]
+    pub async fn subscribe_organization(
+        &self,
+        new: NewOrganization,
+        plan: PlanId,
+        subscription: Subscription,
+    ) -> Result<(), SubscribeError> {
         self.write("create an organization", move |mut db| {
-            Box::pin(async move {
-                let limit = |meter: Meter| new.limits.get(&meter).copied().map(Count);
-                execute!(
-                    db,
-                    "INSERT INTO organizations
-                         (id, name, limit_messages, limit_embeddings, limit_connector_calls, limit_fuel, created_at,
-                          limit_model_input_tokens, limit_model_cached_input_tokens, limit_model_output_tokens)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-                    Id(new.id.0),
-                    Text(&new.name),
-                    limit(Meter::Messages),
-                    limit(Meter::Embeddings),
-                    limit(Meter::ConnectorCalls),
-                    limit(Meter::Fuel),
-                    Time(new.now),
-                    limit(Meter::ModelInputTokens),
-                    limit(Meter::ModelCachedInputTokens),
-                    limit(Meter::ModelOutputTokens)
-                )?;
-                Ok(())
-            })
+            Box::pin(async move { create(&mut db, &new, &plan, &subscription).await })
         })
         .await
     }
@@ -244,49 +155,35 @@ impl Store {
     }
 
     #[boxed]
-    pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {
-        let doing = "read the plan";
+    pub async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
+        let doing = "read an organization";
         let mut db = self.reader(doing).await?;
-        let plan = row!(db, PlanRow, select!(plan, "FROM organizations WHERE id = $1"), Id(organization.0))
+        let found = row!(db, OrganizationRow, select!(organization, "FROM organizations WHERE id = $1"), Id(id.0))
             .map_err(failed(doing))?;
-        plan.map(Plan::from)
-            .ok_or_else(|| StoreError::Broken { doing, detail: format!("there is no organization {organization}") })
+        found.map(OrganizationRow::organization).transpose().map_err(failed(doing))
     }
 
-    /// Applies a change of a plan.
+    /// The organizations, newest first.
     #[boxed]
-    pub async fn change_plan(
-        &self,
-        organization: OrganizationId,
-        what: PlanChange,
-        now: Timestamp,
-    ) -> Result<Plan, StoreError> {
-        let log_changes = what.log_bytes_per_day.is_some();
-        let changed = self.write("change the plan", move |mut db| {
-            Box::pin(async move { Ok(change(&mut db, organization, &what, now).await?) })
-        });
-        let plan = changed.await?;
-        if log_changes {
-            self.log_budget.forget(organization);
-        }
-        Ok(plan)
+    pub async fn organizations(&self, query: OrganizationQuery) -> Result<Vec<Organization>, StoreError> {
+        let doing = "list the organizations";
+        let mut db = self.reader(doing).await?;
+        let mut list = Query::new(&db.conn(), select!(organization, "FROM organizations WHERE TRUE"));
+        list.filter(" AND plan = ", query.plan.as_ref().map(PlanId::as_str))
+            .older(" AND (created_at, id)", query.before)
+            .push(" ORDER BY created_at DESC, id DESC LIMIT ")
+            .bind(i64::from(query.limit));
+        let found: Vec<OrganizationRow> = list.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
+        found.into_iter().map(OrganizationRow::organization).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
-    /// Sets or removes the end of the subscription. False when there is no such organization.
-    pub async fn set_subscription_end(
-        &self,
-        organization: OrganizationId,
-        ends_at: Option<Timestamp>,
-    ) -> Result<bool, StoreError> {
-        self.write("change the subscription", move |mut db| {
+    /// Renames an organization. False when there is no such organization.
+    #[boxed]
+    pub async fn rename_organization(&self, id: OrganizationId, name: String) -> Result<bool, StoreError> {
+        self.write("rename an organization", move |mut db| {
             Box::pin(async move {
-                let changed = execute!(
-                    db,
-                    "UPDATE organizations SET subscription_ends_at = $2 WHERE id = $1",
-                    Id(organization.0),
-                    ends_at.map(Time)
-                )?;
-                Ok(changed > 0)
+                let renamed = execute!(db, "UPDATE organizations SET name = $2 WHERE id = $1", Id(id.0), Text(&name))?;
+                Ok(renamed > 0)
             })
         })
         .await

@@ -3,11 +3,17 @@
 //! A turn becomes `interrupted` and stays counted once. A call's fuel is free again, and the call stays counted. Any
 //! number of hosts may do it at any time, because each takes rows that no other has locked.
 
-use resly_core::{boxed, error::StoreError, id::OrganizationId, meter::Meter, time::Timestamp};
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::{ConversationId, KeyId, OrganizationId},
+    meter::Meter,
+    time::Timestamp,
+};
 
 use crate::{
-    Store,
-    billing::{self, Kind},
+    Store, biller,
+    billing::{self, Kind, Origin},
     sql::{Conn, execute, rows},
     types::{Count, Id, Time},
 };
@@ -103,7 +109,9 @@ impl Store {
         self.write("forget old calls", move |mut db| {
             Box::pin(async move {
                 execute!(db, "DELETE FROM call_reservations WHERE created_at < $1 AND released", Time(before))?;
-                Ok(execute!(db, "DELETE FROM oauth_flows WHERE expires_at <= $1", Time(now)).map(drop)?)
+                execute!(db, "DELETE FROM oauth_flows WHERE expires_at <= $1", Time(now))?;
+                execute!(db, "DELETE FROM visitor_usage WHERE day < $1", Time(before))?;
+                Ok(biller::forget(&mut db, now).await?)
             })
         })
         .await
@@ -114,6 +122,8 @@ impl Store {
 pub(crate) struct DeadTurn {
     id: Id,
     organization_id: Id,
+    conversation_id: Id,
+    key_id: Id,
     period_start: Time,
     billed: bool,
 }
@@ -122,11 +132,11 @@ async fn interrupt(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -
     let sql = db.pick(
         "UPDATE turns SET status = 'interrupted'
          WHERE id IN (SELECT id FROM turns WHERE status = 'streaming' AND lease_until <= $1 LIMIT $2)
-         RETURNING id, organization_id, period_start, billed",
+         RETURNING id, organization_id, conversation_id, key_id, period_start, billed",
         "UPDATE turns SET status = 'interrupted'
          WHERE id IN (SELECT id FROM turns WHERE status = 'streaming' AND lease_until <= $1 LIMIT $2
                       FOR UPDATE SKIP LOCKED)
-         RETURNING id, organization_id, period_start, billed",
+         RETURNING id, organization_id, conversation_id, key_id, period_start, billed",
     );
     let dead = rows!(db, DeadTurn, sql, Time(leases_until), BATCH)?;
     for turn in &dead {
@@ -147,7 +157,13 @@ pub(crate) async fn interrupt_answer(db: &mut Conn<'_>, turn: &DeadTurn, now: Ti
         return Ok(());
     }
     let (organization, subject) = (OrganizationId(turn.organization_id.0), Some(turn.id.0));
-    billing::enter(db, organization, Kind::Chat, Meter::Messages, 1, subject, turn.period_start, now).await?;
+    let of = Origin {
+        key: Some(KeyId(turn.key_id.0)),
+        conversation: Some(ConversationId(turn.conversation_id.0)),
+        ..Origin::default()
+    };
+    let period = turn.period_start;
+    billing::enter(db, organization, Kind::Chat, Meter::Messages, 1, subject, of, period, now).await?;
     execute!(db, "UPDATE turns SET billed = $2 WHERE id = $1", turn.id, true).map(drop)
 }
 
@@ -187,7 +203,9 @@ async fn release(db: &mut Conn<'_>, leases_until: Timestamp, now: Timestamp) -> 
         }
         let (organization, subject) = (OrganizationId(call.organization_id.0), Some(call.id.0));
         let (kind, meter) = (Kind::ConnectorCall, Meter::ConnectorCalls);
-        billing::enter(db, organization, kind, meter, 1, subject, call.period_start, now).await?;
+        // What the call was for is in the row that it writes if it still ends.
+        let of = Origin::default();
+        billing::enter(db, organization, kind, meter, 1, subject, of, call.period_start, now).await?;
     }
     Ok(dead.len() as u64)
 }

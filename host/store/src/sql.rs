@@ -103,9 +103,32 @@ macro_rules! together {
     };
 }
 
+/// The same, for all rows that the last statement returns. No other one may return any.
+macro_rules! together_rows {
+    ($db:expr, $row:ty, [$first:expr $(, $then:expr)* $(,)?], $values:tt) => {
+        match $db.conn() {
+            $crate::sql::Conn::Sqlite(conn) => {
+                $crate::sql::bound!(
+                    sqlx::query_as::<_, $row>(concat!($first $(, ";", $then)*)), $values
+                ).fetch_all(conn).await
+            }
+            $crate::sql::Conn::Postgres { conn, named } => async {
+                let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($first), $values)
+                    .persistent(named).fetch_all(&mut *conn).await?;
+                $(
+                    let _ = found;
+                    let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($then), $values)
+                        .persistent(named).fetch_all(&mut *conn).await?;
+                )*
+                Ok::<_, sqlx::Error>(found)
+            }.await,
+        }
+    };
+}
+
 /// A query with its values.
 macro_rules! bound {
     ($query:expr, ($($value:expr),* $(,)?)) => { $query$(.bind($value))* };
 }
 
-pub(crate) use {bound, execute, row, rows, together};
+pub(crate) use {bound, execute, row, rows, together, together_rows};

@@ -1,44 +1,39 @@
 //! Counts usage. Each count is one conditional upsert, so that a limit holds however many count at once.
 
+mod caps;
+
 use std::collections::BTreeMap;
 
-use rand::Rng;
+pub(crate) use self::caps::{Caps, VisitorCount, count_caps, count_message, refund_message, remaining, tightest};
+use crate::{
+    Store,
+    error::{OperationError, failed, unexpected},
+    row_id::row_id,
+    sql::{Conn, execute, row, rows},
+    thresholds::{self, Reading},
+    types::{Count, Id, Time},
+};
 use resly_core::{
     boxed,
     connector::connection::Environment,
     error::StoreError,
-    id::{KeyId, OrganizationId},
-    meter::{LimitLevel, LimitReached, Meter, MeterReading, Remaining, UsageReport},
-    time::{Period, Random, Timestamp},
+    id::OrganizationId,
+    meter::{LimitLevel, LimitReached, LimitWindow, Meter, MeterReading, UsageReport},
+    time::{Period, Timestamp},
 };
-use uuid::Uuid;
-
-use crate::{
-    Store,
-    error::{OperationError, failed, unexpected},
-    organizations::limit_column,
-    sql::{Conn, execute, row, rows},
-    types::{Count, Id, Time},
-};
-
-/// Ids for rows that nothing refers to.
-struct RowIds;
-
-impl Random for RowIds {
-    fn fill(&self, bytes: &mut [u8]) {
-        rand::rng().fill_bytes(bytes);
-    }
-}
-
-/// An id for a row that nothing refers to: a count, an event, a visitor.
-pub(crate) fn row_id(now: Timestamp) -> Id {
-    Id(RowIds.uuid(now))
-}
 
 /// A meter after something was counted.
 pub(crate) struct Counted {
     pub used: u64,
     pub limit: Option<u64>,
+    pub per: LimitWindow,
+}
+
+impl Counted {
+    /// A count of the plan's month.
+    pub fn of_plan(used: Count, limit: Option<Count>) -> Self {
+        Self { used: used.0, limit: limit.map(|limit| limit.0), per: LimitWindow::Month }
+    }
 }
 
 /// Why a plan refuses a count.
@@ -50,23 +45,42 @@ pub(crate) enum Refusal {
 
 /// Counts `quantity` in production.
 ///
-/// One statement reads the plan, compares and adds. In PostgreSQL the row is locked when it is compared, so two hosts
-/// can't both take the last unit. Messages also need a subscription that hasn't ended.
+/// One statement reads the plan, compares and adds, both for the month and for the minute. In PostgreSQL the row is locked
+/// when it is compared, so two hosts can't both take the last unit. Messages also need a subscription that hasn't ended.
+///
+/// A count that is larger than the minute's limit is the only one of its minute, or it could never be made. The clock of
+/// another host may be ahead, so the next minute counts as this one. Fuel that was burnt is always counted: its minute is
+/// asked when a call begins.
 const COUNT: &str = "INSERT INTO usage
-        (id, organization_id, period_start, meter, environment, used, plan_limit, created_at, updated_at)
-    SELECT $1, o.id, $3, $4, 'production', $5, o.plan_limit, $6, $6
-    FROM (SELECT id, subscription_ends_at, CASE $4 WHEN 'messages' THEN limit_messages
-                 WHEN 'embeddings' THEN limit_embeddings WHEN 'connector_calls' THEN limit_connector_calls
-                 WHEN 'model_input_tokens' THEN limit_model_input_tokens
-                 WHEN 'model_cached_input_tokens' THEN limit_model_cached_input_tokens
-                 WHEN 'model_output_tokens' THEN limit_model_output_tokens ELSE limit_fuel END AS plan_limit
+        (id, organization_id, period_start, meter, environment, used, plan_limit, minute, minute_used, minute_limit,
+         created_at, updated_at)
+    SELECT $1, o.id, $3, $4, 'production', $5, o.plan_limit, $7, $5, o.minute_limit, $6, $6
+    FROM (SELECT id, subscription_ends_at,
+                 CASE $4 WHEN 'messages' THEN limit_messages WHEN 'embeddings' THEN limit_embeddings
+                         WHEN 'connector_calls' THEN limit_connector_calls
+                         WHEN 'model_input_tokens' THEN limit_model_input_tokens
+                         WHEN 'model_cached_input_tokens' THEN limit_model_cached_input_tokens
+                         WHEN 'model_output_tokens' THEN limit_model_output_tokens ELSE limit_fuel END AS plan_limit,
+                 CASE $4 WHEN 'messages' THEN messages_per_minute WHEN 'embeddings' THEN embeddings_per_minute
+                         WHEN 'connector_calls' THEN connector_calls_per_minute END AS minute_limit
           FROM organizations WHERE id = $2) AS o
     WHERE (o.plan_limit IS NULL OR $5 <= o.plan_limit)
       AND ($4 <> 'messages' OR o.subscription_ends_at IS NULL OR o.subscription_ends_at > $6)
     ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
-    SET used = usage.used + excluded.used, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at
-    WHERE excluded.plan_limit IS NULL OR usage.used + excluded.used <= excluded.plan_limit
+    SET used = usage.used + excluded.used, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at,
+        minute_used = excluded.minute_used
+            + CASE WHEN usage.minute - excluded.minute IN (0, 1) THEN usage.minute_used ELSE 0 END,
+        minute = CASE WHEN usage.minute - excluded.minute = 1 THEN usage.minute ELSE excluded.minute END,
+        minute_limit = excluded.minute_limit
+    WHERE (excluded.plan_limit IS NULL OR usage.used + excluded.used <= excluded.plan_limit)
+      AND (excluded.minute_limit IS NULL OR usage.minute - excluded.minute NOT IN (0, 1) OR usage.minute_used <= 0
+           OR usage.minute_used + excluded.minute_used <= excluded.minute_limit)
     RETURNING used, plan_limit";
+
+/// The minute of a time, in minutes since 1970.
+pub(crate) fn minute_of(now: Timestamp) -> i64 {
+    now.seconds().div_euclid(60)
+}
 
 pub(crate) async fn count(
     db: &mut Conn<'_>,
@@ -75,22 +89,39 @@ pub(crate) async fn count(
     quantity: u64,
     now: Timestamp,
 ) -> Result<Counted, OperationError<Refusal>> {
-    let period = Time(Period::containing(now).start);
+    let period = Period::containing(now);
     let counted = row!(
         db,
         (Count, Option<Count>),
         COUNT,
         row_id(now),
         Id(organization.0),
-        period,
+        Time(period.start),
         meter.name(),
         Count(quantity),
-        Time(now)
+        Time(now),
+        minute_of(now)
     )?;
-    match counted {
-        Some((used, limit)) => Ok(Counted { used: used.0, limit: limit.map(|limit| limit.0) }),
-        None => Err(refusal_reason(db, organization, meter, now).await?),
-    }
+    let Some((used, limit)) = counted else {
+        return Err(refusal_reason(db, organization, meter, quantity, now).await?);
+    };
+    let counted = Counted::of_plan(used, limit);
+    record_thresholds(db, organization, meter, quantity, &counted, now).await?;
+    Ok(counted)
+}
+
+/// Writes and tells the thresholds that a count of `quantity` crossed.
+pub(crate) async fn record_thresholds(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    meter: Meter,
+    quantity: u64,
+    counted: &Counted,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let Counted { used, limit, .. } = *counted;
+    let reading = Reading { meter, before: used.saturating_sub(quantity), used, limit };
+    thresholds::record(db, organization, reading, Period::containing(now), now).await
 }
 
 /// Counts in the sandbox environment, where nothing is limited.
@@ -117,49 +148,89 @@ pub(crate) async fn count_sandbox(
     .map(drop)
 }
 
-/// The reason that a count, or a reservation, changed no row.
+/// What an organization may count of a meter, and what it has counted.
+#[derive(sqlx_macros::FromRow)]
+struct MeterState {
+    plan_limit: Option<Count>,
+    minute_limit: Option<Count>,
+    subscription_ends_at: Option<Time>,
+    used: Option<Count>,
+    minute: Option<i64>,
+    minute_used: Option<Count>,
+}
+
+macro_rules! meter_state {
+    ($plan:literal, $minute:literal) => {
+        concat!(
+            "SELECT o.", $plan, " AS plan_limit, o.", $minute, " AS minute_limit, o.subscription_ends_at, u.used, u.minute,
+                    u.minute_used
+             FROM organizations o LEFT JOIN usage u ON u.organization_id = o.id AND u.period_start = $2 AND u.meter = $3
+                 AND u.environment = 'production'
+             WHERE o.id = $1"
+        )
+    };
+}
+
+fn meter_state(meter: Meter) -> &'static str {
+    match meter {
+        Meter::Messages => meter_state!("limit_messages", "messages_per_minute"),
+        Meter::Embeddings => meter_state!("limit_embeddings", "embeddings_per_minute"),
+        Meter::ConnectorCalls => meter_state!("limit_connector_calls", "connector_calls_per_minute"),
+        Meter::Fuel => meter_state!("limit_fuel", "fuel_per_minute"),
+        Meter::ModelInputTokens => meter_state!("limit_model_input_tokens", "model_input_tokens_per_minute"),
+        Meter::ModelCachedInputTokens => {
+            meter_state!("limit_model_cached_input_tokens", "model_cached_input_tokens_per_minute")
+        }
+        Meter::ModelOutputTokens => meter_state!("limit_model_output_tokens", "model_output_tokens_per_minute"),
+    }
+}
+
+/// The reason that a count of `quantity`, or a reservation, changed no row.
 pub(crate) async fn refusal_reason(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     meter: Meter,
+    quantity: u64,
     now: Timestamp,
 ) -> Result<OperationError<Refusal>, sqlx::Error> {
     let period = Period::containing(now);
-    let plan = row!(db, (Option<Count>, Option<Time>), limit_column(meter), Id(organization.0))?;
-    let Some((limit, ends)) = plan else {
+    let state = row!(db, MeterState, meter_state(meter), Id(organization.0), Time(period.start), meter.name())?;
+    let Some(state) = state else {
         return Err(unexpected(format!("there is no organization {organization}")));
     };
-    if meter == Meter::Messages && ends.is_some_and(|ends| ends.0 <= now) {
+    if meter == Meter::Messages && state.subscription_ends_at.is_some_and(|ends| ends.0 <= now) {
         return Ok(OperationError::Refused(Refusal::SubscriptionEnded));
     }
-    let used = used(db, organization, meter, period).await?;
-    // The limit may have been removed a moment ago. Then the count stands for it.
-    let limit = limit.map_or(used, |limit| limit.0);
-    Ok(OperationError::Refused(Refusal::Limit(LimitReached {
+    let used = state.used.map_or(0, |used| used.0);
+    let month = state.plan_limit.map(|limit| limit.0);
+    let month_allows = month.is_none_or(|limit| used.saturating_add(quantity) <= limit);
+    let reached = match minute_reached(&state, meter, now) {
+        Some(reached) if month_allows => reached,
+        _ => LimitReached {
+            of: LimitLevel::Plan,
+            per: LimitWindow::Month,
+            meter,
+            // The limit may have been removed a moment ago. Then the count stands for it.
+            limit: month.unwrap_or(used),
+            used,
+            resets_at: period.end,
+        },
+    };
+    Ok(OperationError::Refused(Refusal::Limit(reached)))
+}
+
+/// The minute's limit, when something was counted in the minute of `now`.
+fn minute_reached(state: &MeterState, meter: Meter, now: Timestamp) -> Option<LimitReached> {
+    let (limit, minute, used) = (state.minute_limit?.0, state.minute?, state.minute_used?.0);
+    let counts = [0, 1].contains(&(minute - minute_of(now))) && used > 0;
+    counts.then(|| LimitReached {
         of: LimitLevel::Plan,
+        per: LimitWindow::Minute,
         meter,
         limit,
         used,
-        resets_at: period.end,
-    })))
-}
-
-async fn used(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    meter: Meter,
-    period: Period,
-) -> Result<u64, sqlx::Error> {
-    let used = row!(
-        db,
-        (Count,),
-        "SELECT used FROM usage
-         WHERE organization_id = $1 AND period_start = $2 AND meter = $3 AND environment = 'production'",
-        Id(organization.0),
-        Time(period.start),
-        meter.name()
-    )?;
-    Ok(used.map_or(0, |(used,)| used.0))
+        resets_at: Timestamp::from_micros((minute + 1).saturating_mul(60_000_000)),
+    })
 }
 
 /// The limit on a model's tokens that leaves none for another answer.
@@ -170,133 +241,18 @@ pub(crate) async fn spent_tokens(
 ) -> Result<Option<LimitReached>, sqlx::Error> {
     let period = Period::containing(now);
     for meter in Meter::MODEL_TOKENS {
-        let plan = row!(db, (Option<Count>, Option<Time>), limit_column(meter), Id(organization.0))?;
-        let Some(limit) = plan.and_then(|(limit, _)| limit) else { continue };
-        let used = used(db, organization, meter, period).await?;
-        if used >= limit.0 {
-            let (of, resets_at) = (LimitLevel::Plan, period.end);
-            return Ok(Some(LimitReached { of, meter, limit: limit.0, used, resets_at }));
+        let state = row!(db, MeterState, meter_state(meter), Id(organization.0), Time(period.start), meter.name())?;
+        let Some(state) = state else { continue };
+        let used = state.used.map_or(0, |used| used.0);
+        if let Some(limit) = state.plan_limit.filter(|limit| used >= limit.0) {
+            let (of, per, limit, resets_at) = (LimitLevel::Plan, LimitWindow::Month, limit.0, period.end);
+            return Ok(Some(LimitReached { of, per, meter, limit, used, resets_at }));
+        }
+        if let Some(minute) = minute_reached(&state, meter, now).filter(|minute| minute.used >= minute.limit) {
+            return Ok(Some(minute));
         }
     }
     Ok(None)
-}
-
-/// Counts one message against the key's own cap, which its whole lineage shares.
-pub(crate) async fn count_for_key(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    key: KeyId,
-    cap: u64,
-    now: Timestamp,
-) -> Result<Counted, OperationError<Refusal>> {
-    let period = Period::containing(now);
-    let counted = row!(
-        db,
-        (Count,),
-        "INSERT INTO key_usage (key_id, organization_id, period_start, used)
-         SELECT COALESCE((SELECT lineage FROM api_keys WHERE id = $1), $1), $2, $3, 1 WHERE $4 >= 1
-         ON CONFLICT (key_id, period_start) DO UPDATE SET used = key_usage.used + 1 WHERE key_usage.used < $4
-         RETURNING used",
-        Id(key.0),
-        Id(organization.0),
-        Time(period.start),
-        Count(cap)
-    )?;
-    if let Some((used,)) = counted {
-        return Ok(Counted { used: used.0, limit: Some(cap) });
-    }
-    let used = row!(
-        db,
-        (Count,),
-        "SELECT used FROM key_usage
-         WHERE key_id = COALESCE((SELECT lineage FROM api_keys WHERE id = $1), $1) AND period_start = $2",
-        Id(key.0),
-        Time(period.start)
-    )?;
-    let used = used.map_or(0, |(used,)| used.0);
-    let (of, meter, resets_at) = (LimitLevel::Key, Meter::Messages, period.end);
-    Err(OperationError::Refused(Refusal::Limit(LimitReached { of, meter, limit: cap, used, resets_at })))
-}
-
-/// Counts one message against the key and the organization, both or neither. Returns what is left of the tighter limit.
-pub(crate) async fn count_message(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    key: KeyId,
-    cap: Option<u64>,
-    now: Timestamp,
-) -> Result<Option<Remaining>, OperationError<Refusal>> {
-    let of_key = match cap {
-        Some(cap) => Some(count_for_key(db, organization, key, cap, now).await?),
-        None => None,
-    };
-    let of_plan = count(db, organization, Meter::Messages, 1, now).await?;
-    Ok(tightest(of_key.iter().chain([&of_plan]), Period::containing(now)))
-}
-
-/// What is left of the tightest limit, when nothing new is counted.
-pub(crate) async fn remaining(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    key: KeyId,
-    cap: Option<u64>,
-    now: Timestamp,
-) -> Result<Option<Remaining>, sqlx::Error> {
-    let period = Period::containing(now);
-    let counts = row!(
-        db,
-        (Option<Count>, Option<Count>, Option<Count>),
-        "SELECT o.limit_messages,
-                (SELECT used FROM usage u WHERE u.organization_id = o.id AND u.period_start = $2
-                     AND u.meter = 'messages' AND u.environment = 'production'),
-                (SELECT used FROM key_usage k WHERE k.period_start = $2
-                     AND k.key_id = COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3))
-         FROM organizations o WHERE o.id = $1",
-        Id(organization.0),
-        Time(period.start),
-        Id(key.0)
-    )?;
-    let Some((limit, used, by_key)) = counts else { return Ok(None) };
-    let counted = |limit: Option<u64>, used: Option<Count>| Counted { used: used.map_or(0, |used| used.0), limit };
-    let (of_plan, of_key) = (counted(limit.map(|limit| limit.0), used), counted(cap, by_key));
-    Ok(tightest([&of_key, &of_plan], period))
-}
-
-pub(crate) fn tightest<'c>(counts: impl IntoIterator<Item = &'c Counted>, period: Period) -> Option<Remaining> {
-    let left = |counted: &Counted| {
-        let limit = counted.limit?;
-        let remaining = limit.saturating_sub(counted.used);
-        Some(Remaining { meter: Meter::Messages, limit, remaining, resets_at: period.end })
-    };
-    counts.into_iter().filter_map(left).min_by_key(|left| left.remaining)
-}
-
-/// Takes one message's count back from the month that it was counted in.
-pub(crate) async fn refund_message(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    key: Option<Uuid>,
-    period: Time,
-) -> Result<(), sqlx::Error> {
-    if let Some(key) = key {
-        execute!(
-            db,
-            "UPDATE key_usage SET used = used - 1
-             WHERE key_id = COALESCE((SELECT lineage FROM api_keys WHERE id = $1), $1) AND period_start = $2
-               AND used > 0",
-            Id(key),
-            period
-        )?;
-    }
-    execute!(
-        db,
-        "UPDATE usage SET used = used - 1
-         WHERE organization_id = $1 AND period_start = $2 AND meter = 'messages' AND environment = 'production'
-           AND used > 0",
-        Id(organization.0),
-        period
-    )
-    .map(drop)
 }
 
 impl Store {
@@ -304,7 +260,7 @@ impl Store {
     #[boxed]
     pub async fn usage(&self, organization: OrganizationId, now: Timestamp) -> Result<UsageReport, StoreError> {
         let doing = "report the usage";
-        let limits = self.plan(organization).await?.limits;
+        let limits = self.plan(organization).await?.terms.limits;
         let period = Period::containing(now);
         let mut db = self.reader(doing).await?;
         let counts = rows!(

@@ -179,6 +179,7 @@ async fn every_command_of_the_handbook_works() {
         ("URL", demo.url.as_str()),
         ("KEY", &demo.key),
         ("ADMIN_KEY", &demo.admin),
+        ("OPERATOR_KEY", &demo.admin),
         ("RESLY_DATA", data.path().to_str().unwrap()),
     ];
     let (mut run, mut skipped) = (0, Vec::new());

@@ -80,6 +80,50 @@ async fn a_host_on_an_empty_folder_says_how_to_begin_and_that_works_beside_it() 
 }
 
 #[tokio::test]
+async fn plans_and_organizations_are_kept_on_the_command_line_beside_a_host_and_without() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let (ok, _, said) = run(&["init", "--organization", "Operator", "--data", folder], &[]).await;
+    assert!(ok, "{said}");
+    let run = async |arguments: &[&str]| {
+        let (ok, out, said) = run(&[arguments, &["--data", folder]].concat(), &[]).await;
+        let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        if ok { Ok(lines) } else { Err(said) }
+    };
+    let pro = ["plan", "create", "pro", "--title", "Pro", "--limit", "messages=5000", "--per-minute", "messages=60"];
+    let made = run(&[&pro[..], &["--features", "chat,search"]].concat()).await.unwrap();
+    assert_eq!((&made[0]["limits"]["messages"], &made[0]["features"]), (&json!(5000), &json!(["chat", "search"])));
+    assert!(run(&["plan", "create", "pro"]).await.unwrap_err().contains("already"));
+    let wrong = run(&["plan", "change", "pro", "--limit", "letters=1"]).await.unwrap_err();
+    assert!(wrong.contains("--limit") && wrong.contains("connector_calls"), "{wrong}");
+
+    let mut host = Host::start(serve(data.path())).await;
+    let acme = ["organization", "create", "Acme", "--plan", "pro", "--status", "trial", "--trial-ends-at"];
+    let made = run(&[&acme[..], &["2999-01-01T00:00:00Z"]].concat()).await.unwrap();
+    assert_eq!(made[0]["organization"]["subscription"]["status"], "trial");
+    let key = made[0]["admin_key"].as_str().unwrap();
+    let ask = async |path: &str| client().get(format!("{}{path}", host.url)).bearer_auth(key).send().await.unwrap();
+    let plan: Value = ask("/api/admin/plan").await.json().await.unwrap();
+    assert_eq!((&plan["name"], &plan["per_minute"]["messages"]), (&json!("pro"), &json!(60)));
+    assert_eq!(ask("/api/operator/plans").await.status(), 403, "a customer's key is no operator's");
+    run(&["subscription", "override", "Acme", "--limit", "messages=7", "--limit", "fuel=none"]).await.unwrap();
+    run(&["plan", "change", "pro", "--limit", "messages=9", "--features", "all", "--retire"]).await.unwrap();
+    let plan: Value = ask("/api/admin/plan").await.json().await.unwrap();
+    assert_eq!(plan["limits"]["messages"], 7);
+    run(&["subscription", "override", "Acme"]).await.unwrap();
+    let set = run(&["subscription", "set", "Acme", "--status", "active", "--period-ends-at", "never"]).await.unwrap();
+    assert_eq!((&set[0]["subscription"]["status"], &set[0]["limits"]["messages"]), (&json!("active"), &json!(9)));
+    run(&["organization", "rename", "Acme", "Acme Ltd"]).await.unwrap();
+    let listed = run(&["organization", "list", "--plan", "pro"]).await.unwrap();
+    assert_eq!((listed.len(), &listed[0]["name"]), (1, &json!("Acme Ltd")));
+    let plans = run(&["plan", "list"]).await.unwrap();
+    assert_eq!(plans.iter().map(|plan| &plan["id"]).collect::<Vec<_>>(), ["pro", "standard"]);
+    assert!(!plans[0]["retired_at"].is_null(), "{plans:?}");
+    host.child.kill().await.unwrap();
+    assert_eq!(run(&["organization", "show", "Acme Ltd"]).await.unwrap()[0]["plan"], "pro");
+}
+
+#[tokio::test]
 async fn every_mistake_in_the_settings_is_named_at_once() {
     let data = tempfile::tempdir().unwrap();
     let variables = [

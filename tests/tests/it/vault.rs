@@ -299,6 +299,7 @@ async fn keys_from_before_go_on_and_outlive_the_master_key_that_hashed_them() {
                 scopes: vec![Scope::Search, Scope::Operator],
                 origins: vec![],
                 message_cap: None,
+                visitor_message_cap: None,
                 rate_limits: None,
                 expires_at: None,
                 secret_hash: secret.hash,

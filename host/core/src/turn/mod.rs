@@ -273,6 +273,7 @@ impl Turns {
             organization: request.principal.organization,
             key: request.principal.key,
             key_cap: request.principal.message_cap,
+            visitor_cap: request.principal.visitor_message_cap,
             conversation,
             new_conversation: ConversationId(self.random.uuid(now)),
             visitor: request.visitor.clone(),

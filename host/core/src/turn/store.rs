@@ -37,6 +37,8 @@ pub struct NewTurn {
     pub key: KeyId,
     /// The API key's own limit on messages in a period.
     pub key_cap: Option<u64>,
+    /// The API key's limit on messages of each visitor in a day.
+    pub visitor_cap: Option<u64>,
     pub conversation: ConversationRef,
     /// The id for the conversation if one is created.
     pub new_conversation: ConversationId,

@@ -20,7 +20,6 @@ use resly_service::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(super) use self::request::present;
 use self::{
     request::{ConnectionPatch, InstallRequest},
     view::Disconnected,

@@ -26,11 +26,11 @@ use self::{
     rates::RatesPatch,
     view::{CreatedKey, Key, Keys},
 };
-use super::connections::present;
 use crate::{
     body,
     guard::Admin,
     openapi_enums,
+    present::present,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -53,6 +53,9 @@ pub struct NewKeyRequest {
     /// The most messages this key may spend in a month.
     #[serde(default)]
     message_cap: Option<u64>,
+    /// The most messages that each visitor (`visitorId`) may spend under this key in a day (UTC).
+    #[serde(default)]
+    visitor_message_cap: Option<u64>,
     /// RFC 3339: when the key ends by itself.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -65,9 +68,10 @@ pub struct NewKeyRequest {
 
 impl From<NewKeyRequest> for keys::NewKey {
     fn from(request: NewKeyRequest) -> Self {
-        let NewKeyRequest { name, scopes, kind, origins, message_cap, expires_at, rate_limits } = request;
+        let NewKeyRequest { name, scopes, kind, origins, message_cap, visitor_message_cap, expires_at, rate_limits } =
+            request;
         let rate_limits = rate_limits.map(Into::into);
-        Self { name, scopes, kind, origins, message_cap, expires_at, rate_limits }
+        Self { name, scopes, kind, origins, message_cap, visitor_message_cap, expires_at, rate_limits }
     }
 }
 
@@ -83,6 +87,10 @@ pub struct KeyPatch {
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<u64>)]
     message_cap: Option<Option<u64>>,
+    /// `null` lifts it.
+    #[serde(default, deserialize_with = "present")]
+    #[schema(value_type = Option<u64>)]
+    visitor_message_cap: Option<Option<u64>>,
     /// RFC 3339; `null` for never. A key that was rotated ends with its overlap at the latest.
     #[serde(default, deserialize_with = "present")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -95,9 +103,9 @@ pub struct KeyPatch {
 
 impl From<KeyPatch> for keys::KeyPatch {
     fn from(patch: KeyPatch) -> Self {
-        let KeyPatch { name, scopes, origins, message_cap, expires_at, rate_limits } = patch;
+        let KeyPatch { name, scopes, origins, message_cap, visitor_message_cap, expires_at, rate_limits } = patch;
         let rate_limits = rate_limits.map(|rates| rates.map(Into::into));
-        Self { name, scopes, origins, message_cap, expires_at, rate_limits }
+        Self { name, scopes, origins, message_cap, visitor_message_cap, expires_at, rate_limits }
     }
 }
 

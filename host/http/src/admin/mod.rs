@@ -20,6 +20,7 @@ pub mod synonyms;
 pub mod tickets;
 pub mod trials;
 pub mod usage;
+pub mod usage_history;
 pub mod vault;
 pub mod versions;
 pub mod visitors;

@@ -1,21 +1,19 @@
-//! `/api/admin/plan`: the organization's limits. An admin reads them, an operator sets them.
+//! `/api/admin/plan`: what the organization may use. An admin reads it, an operator sets what holds beside the plan.
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
-use resly_core::{meter::Meter, time::Timestamp};
-use resly_service::{
-    App,
-    plan::{self, PlanPatch},
-};
-use serde::{Deserialize, Serialize};
+use resly_core::{meter::Meter, plan::Overrides};
+use resly_service::{App, plan};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::connections::present;
 use crate::{
     body,
     guard::{Admin, Operator},
     openapi_enums,
+    plan_view::Plan,
+    present::present,
     problem::Problem,
     query::{NoParameters, Query},
 };
@@ -23,11 +21,15 @@ use crate::{
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanChange {
-    /// By meter; `null` is unlimited. What isn't named stays. A limit on a model's tokens refuses the next question once it
-    /// is reached; an answer that is running then is finished, and may go past it.
+    /// By meter, for a month; `null` is unlimited. What isn't named stays. A limit on a model's tokens refuses the next
+    /// question once it is reached; an answer that is running then is finished, and may go past it.
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<openapi_enums::Meter, Option<u64>>>)]
     limits: BTreeMap<Meter, Option<u64>>,
+    /// The same within a minute.
+    #[serde(default)]
+    #[schema(value_type = Option<BTreeMap<openapi_enums::Meter, Option<u64>>>)]
+    per_minute: BTreeMap<Meter, Option<u64>>,
     /// For how many days the log of connector calls is kept: 1 to 3,650.
     log_days: Option<u32>,
     /// How many bytes a day the log takes in each environment before it is sampled: 1 MiB to 1 TiB.
@@ -38,34 +40,7 @@ pub struct PlanChange {
     conversation_days: Option<Option<u32>>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct Plan {
-    name: String,
-    /// By meter, for a month; `null` is unlimited.
-    #[schema(value_type = BTreeMap<openapi_enums::Meter, Option<u64>>)]
-    limits: BTreeMap<Meter, Option<u64>>,
-    /// For how many days the log of connector calls is kept.
-    log_days: u32,
-    /// How many bytes a day the log takes in each environment before it is sampled.
-    log_bytes_per_day: u64,
-    /// After how many days a conversation that nobody continued is deleted; `null` keeps it for ever.
-    #[schema(required)]
-    conversation_days: Option<u32>,
-    /// From then on chats and searches are refused.
-    #[schema(required, value_type = Option<String>, format = DateTime)]
-    subscription_ends_at: Option<Timestamp>,
-}
-
-impl From<resly_store::Plan> for Plan {
-    fn from(plan: resly_store::Plan) -> Self {
-        let resly_store::Plan { name, limits, log_days, log_bytes_per_day, conversation_days, subscription_ends_at } =
-            plan;
-        let limits = Meter::ALL.into_iter().map(|meter| (meter, limits.get(&meter).copied())).collect();
-        Self { name, limits, log_days, log_bytes_per_day, conversation_days, subscription_ends_at }
-    }
-}
-
-/// The plan and its limits.
+/// The plan, its limits and the subscription.
 #[utoipa::path(get, path = "/api/admin/plan", tag = "admin", operation_id = "getPlan",
     responses((status = 200, description = "The plan", body = Plan)))]
 pub async fn get(
@@ -73,10 +48,12 @@ pub async fn get(
     Admin(principal): Admin,
     _: Query<NoParameters>,
 ) -> Result<Json<Plan>, Problem> {
-    Ok(Json(app.store.plan(principal.organization).await?.into()))
+    let plan = app.store.plan(principal.organization).await?;
+    Ok(Json(Plan::at(plan, app.clock.now())))
 }
 
-/// Sets limits, which hold from the next request on, and how long logs and conversations are kept.
+/// Sets limits of the organization's own, which hold from the next request on, and how long logs and conversations are kept.
+/// A change of the plan leaves them.
 #[utoipa::path(patch, path = "/api/admin/plan", tag = "admin", operation_id = "changePlan",
     request_body = PlanChange,
     responses((status = 200, description = "The plan as it is now", body = Plan)))]
@@ -85,7 +62,8 @@ pub async fn change(
     Operator(principal): Operator,
     body::Json(request): body::Json<PlanChange>,
 ) -> Result<Json<Plan>, Problem> {
-    let PlanChange { limits, log_days, log_bytes_per_day, conversation_days } = request;
-    let patch = PlanPatch { limits, log_days, log_bytes_per_day, conversation_days };
-    Ok(Json(plan::change(&app, principal.organization, patch).await?.into()))
+    let PlanChange { limits, per_minute, log_days, log_bytes_per_day, conversation_days } = request;
+    let newer = Overrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days };
+    let plan = plan::change(&app, principal.organization, newer).await?;
+    Ok(Json(Plan::at(plan, app.clock.now())))
 }

@@ -32,7 +32,8 @@ use crate::{
 pub struct WebhookRequest {
     /// https, at a public address, unless an operator lists the host.
     url: String,
-    /// Of `connection.needs_auth`, `connection.failing`, `connection.recovered`, `credential.expiring`; all when absent.
+    /// Of `connection.needs_auth`, `connection.failing`, `connection.recovered`, `credential.expiring`, `usage.threshold`,
+    /// `plan.changed`, `subscription.changed`; all when absent.
     events: Option<Vec<String>>,
 }
 

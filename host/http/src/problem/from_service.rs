@@ -6,6 +6,7 @@ use resly_service::{
     NoPublicUrl,
     accounts::AccountError,
     actions::ActionError,
+    billing::BillingError,
     catalogue::NotInstallable,
     connections::ConnectionError,
     connectors::ConnectorError,
@@ -13,14 +14,16 @@ use resly_service::{
     definition::{DefinitionError, DryRunError},
     deletions::DeletionError,
     keys::KeyError,
+    organizations::OrganizationError,
     plan::PlanError,
+    plans::PlansError,
     publishers::PublisherError,
     sources::SourceError,
     synonyms::SynonymError,
     webhooks::WebhookError,
     workflows::WorkflowError,
 };
-use resly_store::{AddCrawlError, AddPublisherError};
+use resly_store::{AddCrawlError, AddPublisherError, PlanDefinitionError, SubscribeError};
 
 use super::{
     Problem, call_problem, fault_problem, kinds,
@@ -214,7 +217,64 @@ impl From<PlanError> for Problem {
     fn from(error: PlanError) -> Self {
         match error {
             PlanError::Invalid(mistakes) => Self::invalid(mistakes),
-            PlanError::Store(error) => error.into(),
+            PlanError::Refused(error) => error.into(),
+        }
+    }
+}
+
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::NoOrganization => Self::not_found("there is no such organization"),
+            SubscribeError::NoPlan(_) | SubscribeError::Retired(_) => Self::invalid_at("plan", error.to_string()),
+            SubscribeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlansError> for Problem {
+    fn from(error: PlansError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PlansError::Invalid(mistakes) => Self::invalid(mistakes),
+            PlansError::Refused(PlanDefinitionError::Missing(_)) => Self::not_found("there is no such plan"),
+            PlansError::Refused(PlanDefinitionError::Exists(_) | PlanDefinitionError::Needed(_)) => {
+                Self::new(&kinds::CONFLICT, detail)
+            }
+            PlansError::Refused(PlanDefinitionError::Store(error)) | PlansError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<OrganizationError> for Problem {
+    fn from(error: OrganizationError) -> Self {
+        let detail = error.to_string();
+        match error {
+            OrganizationError::Missing { .. } => Self::not_found("there is no such organization"),
+            OrganizationError::NameTaken(_) | OrganizationError::Ambiguous { .. } => {
+                Self::new(&kinds::CONFLICT, detail)
+            }
+            OrganizationError::Invalid(mistakes) => Self::invalid(mistakes),
+            OrganizationError::Plan(error) => error.into(),
+            OrganizationError::Key(error) => error.into(),
+            OrganizationError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BillingError> for Problem {
+    fn from(error: BillingError) -> Self {
+        match error {
+            BillingError::Off => Self::not_found(
+                "this host takes no events of a biller: an operator sets RESLY_BILLING_WEBHOOK_SECRET for that",
+            ),
+            BillingError::Signature(error) => Self::new(&kinds::INVALID_SIGNATURE, error.to_string()),
+            BillingError::Invalid(mistakes) => Self::invalid(mistakes),
+            BillingError::Refused(SubscribeError::NoOrganization) => {
+                Self::invalid_at("data.object.metadata.organization_id", "there is no such organization")
+            }
+            BillingError::Refused(error) => error.into(),
+            BillingError::Store(error) => error.into(),
         }
     }
 }

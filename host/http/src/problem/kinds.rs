@@ -39,7 +39,11 @@ kinds! {
     SYSTEM_NOT_ALLOWED = "system-not-allowed", FORBIDDEN, "This key can't send system messages",
         "Instructions (`role: system`) are accepted with a secret key only, since anyone can read a publishable key off a page. Send them from a server.";
     SUBSCRIPTION_ENDED = "subscription-ended", FORBIDDEN, "The organization's subscription has ended",
-        "Nothing is answered until the subscription is renewed. Data is kept.";
+        "A trial ended, a payment stayed out, or the subscription was ended. No chat and no search is answered until it is renewed; data is kept, and an admin can read it. `GET /api/admin/plan` tells the state and its dates.";
+    PLAN_LACKS_FEATURE = "plan-lacks-feature", FORBIDDEN, "The organization's plan doesn't have this feature",
+        "The key may do this, but the plan leaves it out. `feature` names what is missing, and `plans` the plans that have it. Ask the operator of this host for one of them; what there is already can still be read and taken away.";
+    INVALID_SIGNATURE = "invalid-signature", BAD_REQUEST, "The event's signature isn't right",
+        "`POST /api/operator/billing/events` takes what the operator's biller signed: `Stripe-Signature: t=…,v1=…` over the body as it arrives, by the secret in `RESLY_BILLING_WEBHOOK_SECRET`, at most 300 seconds ago. `detail` tells what isn't right. Nothing was changed; the biller sends the event again.";
     MALFORMED_REQUEST = "malformed-request", BAD_REQUEST, "The request is not well-formed",
         "The request line, the path's encoding, a header field or the body's framing breaks the rules of HTTP (RFC 9110, RFC 9112). `detail` tells which. The connection is closed where it can't be told where the next request begins. Look at the client, or at a proxy in between.";
     URI_TOO_LONG = "uri-too-long", URI_TOO_LONG, "The request's path and query are too long",
@@ -77,7 +81,7 @@ kinds! {
     KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY, "The idempotency key belongs to another request",
         "This `Idempotency-Key` was used with a different body. Use a new key for a new request.";
     LIMIT_REACHED = "limit-reached", TOO_MANY_REQUESTS, "A limit is reached",
-        "`limit` names the meter, its cap, when it starts again, and in `of` whose it is: the `plan`'s, or the `key`'s own `message_cap`. Nothing was counted for this request. A limit on a model's tokens is compared before an answer begins, and answers that are running are finished, so `used` may be more than `limit`. `retryable` is false: it is days until the month ends, which `Retry-After` tells, so show it to a person in place of trying again. Have the plan's limit raised, or an admin raise the key's cap with `PATCH /api/admin/keys/{id}`.";
+        "`limit` names the meter, its cap, the time `per` which it counts, when it starts again, and in `of` whose it is: the `plan`'s, the `key`'s own `message_cap`, or a `visitor`'s, by the key's `visitor_message_cap`. Nothing was counted for this request. A limit on a model's tokens is compared before an answer begins, and answers that are running are finished, so `used` may be more than `limit`. A limit per `minute` passes: wait for `Retry-After` and try again. Of the others `retryable` is false: it is hours or days until they start again, so show it to a person in place of trying again. Have the plan's limit raised, or an admin raise the key's cap with `PATCH /api/admin/keys/{id}`.";
     LIMIT_SET_ASIDE = "limit-set-aside", SERVICE_UNAVAILABLE, "The rest of a limit is set aside for calls that are running",
         "While a connector call runs, fuel is set aside for it, as much as such calls usually burn, and what it doesn't burn comes back when it ends. For now all that the limit leaves is set aside; `limit` tells what is `used` and what is `reserved`. Nothing is used up: try again after `Retry-After`, make fewer calls at once, or raise the plan.";
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "Too many requests within a minute",

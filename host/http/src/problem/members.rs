@@ -3,7 +3,8 @@
 use resly_core::{
     connector::{failure_reason::FailureReason, fault::FaultKind},
     id::ConnectionId,
-    meter::{LimitLevel, LimitReached, LimitReserved, Meter},
+    meter::{LimitLevel, LimitReached, LimitReserved, LimitWindow, Meter},
+    plan::{Feature, PlanId},
     time::Timestamp,
 };
 use resly_manifest::Violation;
@@ -75,6 +76,13 @@ pub struct Members {
     /// The limit of the plan or of the key that was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<ProblemLimit>,
+    /// The feature that the plan doesn't have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<openapi_enums::Feature>)]
+    pub feature: Option<Feature>,
+    /// The plans that have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plans: Option<Vec<ProblemPlan>>,
     /// Which rate of the key was reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<ReachedRate>,
@@ -116,6 +124,14 @@ impl Members {
     }
 }
 
+/// A plan that has what another one doesn't.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProblemPlan {
+    #[schema(value_type = String)]
+    pub id: PlanId,
+    pub title: String,
+}
+
 /// A connection that uses something.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UsingConnection {
@@ -137,6 +153,10 @@ pub struct ProblemLimit {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<openapi_enums::LimitLevel>)]
     of: Option<LimitLevel>,
+    /// The time that it counts in: a `minute`, a `day` or a `month`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<openapi_enums::LimitWindow>)]
+    per: Option<LimitWindow>,
     #[schema(value_type = openapi_enums::Meter)]
     meter: Meter,
     limit: u64,
@@ -150,14 +170,14 @@ pub struct ProblemLimit {
 }
 
 impl From<&LimitReached> for ProblemLimit {
-    fn from(&LimitReached { of, meter, limit, used, resets_at }: &LimitReached) -> Self {
-        Self { of: Some(of), meter, limit, used, resets_at: Some(resets_at), reserved: None }
+    fn from(&LimitReached { of, per, meter, limit, used, resets_at }: &LimitReached) -> Self {
+        Self { of: Some(of), per: Some(per), meter, limit, used, resets_at: Some(resets_at), reserved: None }
     }
 }
 
 impl From<&LimitReserved> for ProblemLimit {
     fn from(&LimitReserved { meter, limit, used, reserved }: &LimitReserved) -> Self {
-        Self { of: None, meter, limit, used, resets_at: None, reserved: Some(reserved) }
+        Self { of: None, per: None, meter, limit, used, resets_at: None, reserved: Some(reserved) }
     }
 }
 

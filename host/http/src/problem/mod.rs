@@ -72,7 +72,7 @@ impl Problem {
     pub fn limit(limit: LimitReached) -> Self {
         let mut problem = Self::new(&kinds::LIMIT_REACHED, limit.to_string());
         problem.members.limit = Some((&limit).into());
-        problem.members.retryable = Some(false);
+        problem.members.retryable = Some(limit.passes_soon());
         problem.limit = Some(limit);
         problem
     }

@@ -97,6 +97,7 @@ pub static SETTINGS: &[Setting] = &[
         "What Prometheus sends as a bearer token to read /metrics; in production they are closed without it",
     ),
     secret("operator_key", "An operator's API key, with which `resly vault` asks a running host"),
+    secret("billing_webhook_secret", "The signing secret of the biller's webhook, such as whsec_…"),
     open(
         "egress_allow",
         "egress-allow",

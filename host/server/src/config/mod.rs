@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
 use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
+use resly_service::billing::SigningSecrets;
 use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
@@ -66,6 +67,8 @@ pub struct Config {
     pub egress_allow: Vec<resly_egress::ExemptHost>,
     pub egress_ca_pem: Vec<u8>,
     pub egress_routes: Vec<resly_egress::Route>,
+    /// With what the operator's biller signs its events.
+    pub biller: Option<SigningSecrets>,
     /// The OAuth clients by bundled connector.
     pub oauth_clients: OauthClients,
     /// When connections are checked; never when `None`.
@@ -167,6 +170,11 @@ impl Config {
             egress_allow: layers.parsed("egress_allow", mistakes, resly_egress::parse_allow).unwrap_or_default(),
             egress_ca_pem: layers.parsed("egress_ca", mistakes, pem).unwrap_or_default(),
             egress_routes: layers.parsed("egress_route", mistakes, resly_egress::parse_routes).unwrap_or_default(),
+            biller: layers.parsed("billing_webhook_secret", mistakes, |text| {
+                // It isn't repeated.
+                SigningSecrets::parse(text)
+                    .ok_or("a signing secret such as whsec_… is expected, or two with a comma between")
+            }),
             oauth_clients: layers.parsed("oauth_clients", mistakes, clients::parse).unwrap_or_default(),
             health_checks: layers
                 .parsed("health_check_s", mistakes, health_checks)

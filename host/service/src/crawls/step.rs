@@ -78,6 +78,10 @@ async fn store(run: &Run<'_>, found: FoundPage, asked: Asked) -> Result<Step, St
         Err(StepError::Lost) => Err(Stop::Lost),
         // The source was changed or deleted meanwhile; the page is asked for again.
         Err(StepError::Source(AddSourceError::Changed)) => Ok(step),
+        // The page is asked for again in the next minute.
+        Err(StepError::Source(AddSourceError::Limit(limit))) if limit.passes_soon() => {
+            Err(Stop::Later(limit.resets_at))
+        }
         Err(StepError::Source(AddSourceError::Limit(limit))) => {
             Err(Stop::Over { reason: limit.to_string(), at: Some(limit.resets_at) })
         }

@@ -18,6 +18,7 @@ pub struct KeyPatch {
     /// All origins of a publishable key. They replace those that it has.
     pub origins: Option<Vec<String>>,
     pub message_cap: Option<Option<u64>>,
+    pub visitor_message_cap: Option<Option<u64>>,
     /// A key that was rotated ends with its overlap at the latest.
     pub expires_at: Option<Option<Timestamp>>,
     /// `Some(None)` restores the defaults of the key's kind.
@@ -32,7 +33,7 @@ pub async fn change(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId, patch: KeyP
 }
 
 fn read(by: KeyIssuer<'_>, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> Result<KeyChange, KeyError> {
-    let KeyPatch { name, scopes, origins, message_cap, expires_at, rate_limits } = patch;
+    let KeyPatch { name, scopes, origins, message_cap, visitor_message_cap, expires_at, rate_limits } = patch;
     let kind = key.principal.kind;
     let mut mistakes = Vec::new();
     mistakes.extend(name.as_deref().and_then(check_name));
@@ -45,5 +46,5 @@ fn read(by: KeyIssuer<'_>, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> 
         return Err(KeyError::Invalid(mistakes));
     }
     by.require(scopes.as_deref().unwrap_or_default())?;
-    Ok(KeyChange { name, scopes, origins, message_cap, rate_limits, expires_at })
+    Ok(KeyChange { name, scopes, origins, message_cap, visitor_message_cap, rate_limits, expires_at })
 }

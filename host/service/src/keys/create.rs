@@ -27,6 +27,8 @@ pub struct NewKey {
     pub origins: Vec<String>,
     /// The most messages that it may spend in a month.
     pub message_cap: Option<u64>,
+    /// The most messages that each visitor may spend under it in a day.
+    pub visitor_message_cap: Option<u64>,
     pub expires_at: Option<Timestamp>,
     /// Differences from the default rates of the key's kind.
     pub rate_limits: Option<RateLimitsPatch>,
@@ -39,7 +41,7 @@ pub async fn create(keyring: &Keyring, by: KeyIssuer<'_>, new: NewKey) -> Result
 }
 
 fn spec(by: KeyIssuer<'_>, new: NewKey, now: Timestamp) -> Result<KeySpec, KeyError> {
-    let NewKey { name, scopes, kind, origins, message_cap, expires_at, rate_limits } = new;
+    let NewKey { name, scopes, kind, origins, message_cap, visitor_message_cap, expires_at, rate_limits } = new;
     let kind = kind.unwrap_or(if origins.is_empty() { KeyKind::Secret } else { KeyKind::Publishable });
     let mut mistakes = Vec::new();
     mistakes.extend(check_name(&name));
@@ -52,7 +54,7 @@ fn spec(by: KeyIssuer<'_>, new: NewKey, now: Timestamp) -> Result<KeySpec, KeyEr
     }
     by.require(&scopes)?;
     let organization = by.organization();
-    Ok(KeySpec { organization, name, kind, scopes, origins, message_cap, rate_limits, expires_at })
+    Ok(KeySpec { organization, name, kind, scopes, origins, message_cap, visitor_message_cap, rate_limits, expires_at })
 }
 
 #[cfg(test)]
@@ -73,6 +75,7 @@ mod tests {
             scopes: vec![Scope::Admin],
             origins: vec![],
             message_cap: None,
+            visitor_message_cap: None,
         }
     }
 

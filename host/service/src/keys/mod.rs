@@ -73,8 +73,20 @@ impl KeyIssuer<'_> {
 pub async fn get(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Result<KeySummary, KeyError> {
     let StoredKey { principal, name, rate_limits, created_at, expires_at, last_used_at, .. } =
         find(keyring, organization, id).await?;
-    let Principal { key: id, kind, scopes, origins, message_cap, .. } = principal;
-    Ok(KeySummary { id, name, kind, scopes, origins, message_cap, rate_limits, created_at, expires_at, last_used_at })
+    let Principal { key: id, kind, scopes, origins, message_cap, visitor_message_cap, .. } = principal;
+    Ok(KeySummary {
+        id,
+        name,
+        kind,
+        scopes,
+        origins,
+        message_cap,
+        visitor_message_cap,
+        rate_limits,
+        created_at,
+        expires_at,
+        last_used_at,
+    })
 }
 
 async fn find(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Result<StoredKey, KeyError> {

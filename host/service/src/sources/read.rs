@@ -77,6 +77,9 @@ impl From<AddError> for Ended {
                 Self::failed(FailureKind::TooLarge, error.to_string())
             }
             AddError::Exists | AddError::Changed => Self::Superseded,
+            AddError::Limit(limit) if limit.passes_soon() => {
+                Self::passing(FailureKind::LimitReached, limit.to_string())
+            }
             AddError::Limit(limit) => Self::Limit(limit),
             AddError::Embed(error) => {
                 tracing::warn!(%error, "a source could not be embedded; it is tried again");

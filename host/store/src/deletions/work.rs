@@ -102,6 +102,12 @@ async fn complete(db: &mut Conn<'_>, due: &DueDeletion, now: Timestamp) -> Resul
         organization,
         Text(&due.visitor)
     )?;
+    execute!(
+        db,
+        "DELETE FROM visitor_usage WHERE organization_id = $1 AND visitor = $2",
+        organization,
+        Text(&due.visitor)
+    )?;
     // `core/src/connector/call/invocation.rs` names the scope of a connector's state for a visitor.
     execute!(
         db,

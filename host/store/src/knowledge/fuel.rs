@@ -9,14 +9,14 @@ use resly_core::{
     },
     error::StoreError,
     id::{CallId, OrganizationId, SourceId},
-    meter::{LimitLevel, LimitReached, Meter},
+    meter::{LimitLevel, LimitReached, LimitWindow, Meter},
     time::Timestamp,
 };
 
 use super::count_ingest;
 use crate::{
     Store,
-    billing::{self, Kind},
+    billing::{self, Kind, Origin},
     calls::{Burnt, NewReservation, reserve, settle_fuel},
     error::OperationError,
     usage::Refusal,
@@ -62,8 +62,8 @@ impl Store {
                     settle_fuel(&mut db, reading, &Burnt { organization, environment, fuel, at: now }).await?;
                 if fuel > 0 {
                     let (fuel, subject) = (i64::try_from(fuel).unwrap_or(i64::MAX), Some(subject.0));
-                    billing::enter(&mut db, organization, Kind::Ingest, Meter::Fuel, fuel, subject, period, now)
-                        .await?;
+                    let (kind, of) = (Kind::Ingest, Origin::default());
+                    billing::enter(&mut db, organization, kind, Meter::Fuel, fuel, subject, of, period, now).await?;
                 }
                 Ok(())
             })
@@ -107,6 +107,7 @@ impl Store {
         Ok(reading.limit.map(|limit| {
             let reached = LimitReached {
                 of: LimitLevel::Plan,
+                per: LimitWindow::Month,
                 meter: Meter::Fuel,
                 limit,
                 used: reading.used,

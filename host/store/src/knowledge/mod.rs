@@ -36,7 +36,7 @@ pub use self::{
 pub(crate) use self::{revise::revise, sources::hash};
 use crate::{
     Store,
-    billing::{self, Kind},
+    billing::{self, Kind, Origin},
     columns::select,
     error::{OperationError, failed, unexpected},
     log_budget,
@@ -160,7 +160,8 @@ async fn count_ingest(
     usage::count(db, organization, meter, quantity, now).await?;
     let (subject, period) = (Some(source.0), Time(Period::containing(now).start));
     let quantity = i64::try_from(quantity).unwrap_or(i64::MAX);
-    Ok(billing::enter(db, organization, Kind::Ingest, meter, quantity, subject, period, now).await?)
+    let of = Origin::default();
+    Ok(billing::enter(db, organization, Kind::Ingest, meter, quantity, subject, of, period, now).await?)
 }
 
 /// Only messages depend on a subscription, so a source is refused by a limit or not at all.

@@ -21,7 +21,7 @@ use crate::{
     messages::{self, PositionedMessage},
     sql::{Conn, execute, row},
     types::{Id, Time, without_nul},
-    usage,
+    usage::{self, Caps},
 };
 
 type Outcome<T> = Result<T, OperationError<BeginTurnError>>;
@@ -102,11 +102,16 @@ async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) 
     }
     let held = lock(db, turn, Some(earlier)).await?;
     let history = replace_answer(db, turn, &held, earlier).await?;
-    let now = CountedPeriod { period: Time(Period::containing(turn.now).start), for_key: turn.key_cap.is_some() };
+    let caps = Caps::of(turn);
+    let now = CountedPeriod {
+        period: Time(Period::containing(turn.now).start),
+        for_key: caps.key_cap.is_some(),
+        for_visitor: caps.visitor.is_some(),
+    };
     take_over(db, turn, &held, earlier, earlier.counted.unwrap_or(now)).await?;
     let remaining = match earlier.counted {
-        Some(_) => usage::remaining(db, turn.organization, turn.key, turn.key_cap, turn.now).await?,
-        None => usage::count_message(db, turn.organization, turn.key, turn.key_cap, turn.now)
+        Some(_) => usage::remaining(db, turn.organization, caps, turn.now).await?,
+        None => usage::count_message(db, turn.organization, caps, turn.now)
             .await
             .map_err(|halt| halt.refused_as(refused))?,
     };
@@ -261,7 +266,7 @@ async fn take_over(
         db,
         "UPDATE turns SET id = $2, conversation_id = $3, status = 'streaming', lease_until = $4, period_start = $5,
              counted = $6, key_counted = $7, billed = $8, created_at = $9, cancel_requested = $10,
-             host_id = $11
+             visitor_counted = $11, host_id = $12
          WHERE id = $1",
         Id(earlier.answer.0),
         Id(turn.answer.0),
@@ -273,6 +278,7 @@ async fn take_over(
         earlier.billed,
         Time(turn.now),
         false,
+        counting.for_visitor,
         Id(turn.host.0)
     )?;
     Ok(())

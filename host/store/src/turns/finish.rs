@@ -1,6 +1,7 @@
 //! Stores an answer in one transaction: the turn's end, its message, its bill and what it used.
 
 use resly_core::{
+    meter::Meter,
     model::FinishReason,
     time::Period,
     turn::store::{FinishOutcome, FinishedTurn},
@@ -8,18 +9,24 @@ use resly_core::{
 
 use crate::{
     billing::Kind,
-    sql::{Conn, row, together},
-    types::{Count, Id, Json, Text, Time},
-    usage::{self, row_id},
+    row_id::row_id,
+    sql::{Conn, row, together_rows},
+    thresholds::{self, Reading},
+    types::{Count, Id, Json, Text, Time, named},
+    usage::{self, VisitorCount},
 };
 
 /// What a turn's row says about its count.
 #[derive(sqlx_macros::FromRow)]
 struct Ended {
     key_id: Id,
+    conversation_id: Id,
     period_start: Time,
     key_counted: bool,
+    visitor: Option<String>,
+    visitor_counted: bool,
     billed: bool,
+    created_at: Time,
 }
 
 macro_rules! message {
@@ -34,8 +41,10 @@ macro_rules! message {
 macro_rules! bill_message {
     () => {
         "INSERT INTO billing_events
-             (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at, updated_at)
-         SELECT $7, $2, $8, 'messages', $9, $10, $1, $11, $11 WHERE $9 <> 0"
+             (id, organization_id, kind, meter, quantity, period_start, subject_id, key_id, conversation_id, created_at,
+              updated_at)
+         SELECT $7, $2, $8, 'messages', $9, $10, $1, COALESCE((SELECT lineage FROM api_keys WHERE id = $23), $23), $24,
+                $11, $11 WHERE $9 <> 0"
     };
 }
 
@@ -43,11 +52,14 @@ macro_rules! bill_message {
 macro_rules! bill_all {
     () => {
         "INSERT INTO billing_events
-             (id, organization_id, kind, meter, quantity, period_start, subject_id, created_at, updated_at)
-         SELECT $7, $2, $8, 'messages', $9, $10, $1, $11, $11 WHERE $9 <> 0
-         UNION ALL SELECT $17, $2, 'chat', 'model_input_tokens', $12, $10, $1, $11, $11 WHERE $12 > 0
-         UNION ALL SELECT $18, $2, 'chat', 'model_cached_input_tokens', $15, $10, $1, $11, $11 WHERE $15 > 0
-         UNION ALL SELECT $19, $2, 'chat', 'model_output_tokens', $13, $10, $1, $11, $11 WHERE $13 > 0"
+             (id, organization_id, kind, meter, quantity, period_start, subject_id, key_id, conversation_id, created_at,
+              updated_at)
+         SELECT e.id, $2, e.kind, e.meter, e.quantity, $10, $1, COALESCE((SELECT lineage FROM api_keys WHERE id = $23), $23),
+                $24, $11, $11
+         FROM (SELECT $7 AS id, $8 AS kind, 'messages' AS meter, $9 AS quantity WHERE $9 <> 0
+               UNION ALL SELECT $17, 'chat', 'model_input_tokens', $12 WHERE $12 > 0
+               UNION ALL SELECT $18, 'chat', 'model_cached_input_tokens', $15 WHERE $15 > 0
+               UNION ALL SELECT $19, 'chat', 'model_output_tokens', $13 WHERE $13 > 0) AS e"
     };
 }
 
@@ -56,18 +68,23 @@ macro_rules! bill_all {
 macro_rules! count_tokens {
     () => {
         "INSERT INTO usage
-             (id, organization_id, period_start, meter, environment, used, estimated, plan_limit, created_at, updated_at)
+             (id, organization_id, period_start, meter, environment, used, estimated, plan_limit, minute, minute_used,
+              created_at, updated_at)
          SELECT $20, id, $10, 'model_input_tokens', 'production', $12, CASE WHEN $16 THEN $12 ELSE 0 END,
-             limit_model_input_tokens, $11, $11 FROM organizations WHERE id = $2 AND $12 > 0
+             limit_model_input_tokens, $25, $12, $11, $11 FROM organizations WHERE id = $2 AND $12 > 0
          UNION ALL
          SELECT $21, id, $10, 'model_cached_input_tokens', 'production', $15, CASE WHEN $16 THEN $15 ELSE 0 END,
-             limit_model_cached_input_tokens, $11, $11 FROM organizations WHERE id = $2 AND $15 > 0
+             limit_model_cached_input_tokens, $25, $15, $11, $11 FROM organizations WHERE id = $2 AND $15 > 0
          UNION ALL
          SELECT $22, id, $10, 'model_output_tokens', 'production', $13, CASE WHEN $16 THEN $13 ELSE 0 END,
-             limit_model_output_tokens, $11, $11 FROM organizations WHERE id = $2 AND $13 > 0
+             limit_model_output_tokens, $25, $13, $11, $11 FROM organizations WHERE id = $2 AND $13 > 0
          ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
          SET used = usage.used + excluded.used, estimated = usage.estimated + excluded.estimated,
-             plan_limit = excluded.plan_limit, updated_at = excluded.updated_at"
+             plan_limit = excluded.plan_limit, updated_at = excluded.updated_at,
+             minute_used = excluded.minute_used
+                 + CASE WHEN usage.minute - excluded.minute IN (0, 1) THEN usage.minute_used ELSE 0 END,
+             minute = CASE WHEN usage.minute - excluded.minute = 1 THEN usage.minute ELSE excluded.minute END
+         RETURNING meter, used, plan_limit"
     };
 }
 
@@ -76,12 +93,14 @@ struct Bill {
     kind: Kind,
     quantity: i64,
     period_start: Time,
+    key: Id,
+    conversation: Id,
 }
 
 /// The values of the statements above. Each statement names those that it uses.
 macro_rules! run {
     ($db:expr, $turn:expr, $bill:expr, [$($sql:expr),+]) => {
-        together!($db, (i64,), [$($sql),+], (
+        together_rows!($db, (String, Count, Option<Count>), [$($sql),+], (
             Id($turn.answer.0),
             Id($turn.organization.0),
             Text(&$turn.content),
@@ -104,8 +123,32 @@ macro_rules! run {
             row_id($turn.now),
             row_id($turn.now),
             row_id($turn.now),
+            $bill.key,
+            $bill.conversation,
+            usage::minute_of($turn.now),
         ))
     };
+}
+
+/// Writes and tells the thresholds that the tokens of an answer crossed.
+async fn record_thresholds(
+    db: &mut Conn<'_>,
+    turn: &FinishedTurn,
+    counted: Vec<(String, Count, Option<Count>)>,
+    period: Time,
+) -> Result<(), sqlx::Error> {
+    for (meter, used, limit) in counted {
+        let meter = named(meter)?;
+        let quantity = match meter {
+            Meter::ModelInputTokens => turn.usage.input,
+            Meter::ModelCachedInputTokens => turn.usage.cached_input,
+            _ => turn.usage.output,
+        };
+        let (used, limit) = (used.0, limit.map(|limit| limit.0));
+        let reading = Reading { meter, before: used.saturating_sub(quantity), used, limit };
+        thresholds::record(db, turn.organization, reading, Period::containing(period.0), turn.now).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<FinishOutcome, sqlx::Error> {
@@ -114,7 +157,7 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<Fin
         Ended,
         "UPDATE turns SET status = $3, counted = $4
          WHERE id = $1 AND organization_id = $2 AND host_id = $5 AND status IN ('streaming', 'interrupted')
-         RETURNING key_id, period_start, key_counted, billed",
+         RETURNING key_id, conversation_id, period_start, key_counted, visitor, visitor_counted, billed, created_at",
         Id(turn.answer.0),
         Id(turn.organization.0),
         turn.status.name(),
@@ -134,15 +177,20 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<Fin
         (true, true) => (Kind::Refund, -1),
         (false, true) | (true, false) => (Kind::Chat, 0),
     };
-    let bill = Bill { kind, quantity, period_start: ended.period_start };
+    let (period_start, key, conversation) = (ended.period_start, ended.key_id, ended.conversation_id);
+    let bill = Bill { kind, quantity, period_start, key, conversation };
     if turn.usage.is_zero() {
         run!(db, turn, bill, [message!(), bill_message!()])?;
     } else {
-        run!(db, turn, bill, [message!(), bill_all!(), count_tokens!()])?;
+        let counted = run!(db, turn, bill, [message!(), bill_all!(), count_tokens!()])?;
+        record_thresholds(db, turn, counted, period_start).await?;
     }
     if turn.refund {
         let key = ended.key_counted.then_some(ended.key_id.0);
-        usage::refund_message(db, turn.organization, key, ended.period_start).await?;
+        let visitor = ended.visitor.filter(|_| ended.visitor_counted);
+        let visitor =
+            visitor.map(|visitor| VisitorCount { key: ended.key_id.0, visitor, counted_at: ended.created_at.0 });
+        usage::refund_message(db, turn.organization, key, visitor, ended.period_start).await?;
     }
     Ok(FinishOutcome::Stored)
 }
@@ -155,10 +203,12 @@ async fn count_replaced(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(), sq
     }
     let uncounted = row!(
         db,
-        (Time,),
+        (Time, Id, Id),
         "UPDATE messages SET input_tokens = $3, output_tokens = $4, cached_input_tokens = $5, tokens_estimated = $6,
              updated_at = $7
-         WHERE id = $1 AND organization_id = $2 AND input_tokens IS NULL RETURNING created_at",
+         WHERE id = $1 AND organization_id = $2 AND input_tokens IS NULL
+         RETURNING created_at, conversation_id,
+             (SELECT c.key_id FROM conversations c WHERE c.id = messages.conversation_id)",
         Id(turn.answer.0),
         Id(turn.organization.0),
         Count(turn.usage.input),
@@ -167,10 +217,11 @@ async fn count_replaced(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(), sq
         turn.usage.estimated,
         Time(turn.now)
     )?;
-    if let Some((asked_at,)) = uncounted {
+    if let Some((asked_at, conversation, key)) = uncounted {
         let period_start = Time(Period::containing(asked_at.0).start);
-        let bill = Bill { kind: Kind::Chat, quantity: 0, period_start };
-        run!(db, turn, bill, [bill_all!(), count_tokens!()])?;
+        let bill = Bill { kind: Kind::Chat, quantity: 0, period_start, key, conversation };
+        let counted = run!(db, turn, bill, [bill_all!(), count_tokens!()])?;
+        record_thresholds(db, turn, counted, period_start).await?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ struct TurnRow {
     period_start: Time,
     counted: bool,
     key_counted: bool,
+    visitor_counted: bool,
     billed: bool,
 }
 
@@ -41,6 +42,7 @@ pub(super) struct UnansweredTurn {
 pub(super) struct CountedPeriod {
     pub period: Time,
     pub for_key: bool,
+    pub for_visitor: bool,
 }
 
 pub(super) enum IdempotencyMatch {
@@ -57,7 +59,8 @@ pub(super) enum IdempotencyMatch {
 
 macro_rules! find {
     () => {
-        "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted, billed
+        "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted,
+                visitor_counted, billed
          FROM turns
          WHERE key_id = $1 AND idempotency_key = $2 AND organization_id = $3 AND COALESCE(visitor, '') = $4"
     };
@@ -92,7 +95,11 @@ impl TurnRow {
         Ok(IdempotencyMatch::UnansweredTurn(UnansweredTurn {
             answer: MessageId(self.id.0),
             conversation: ConversationId(self.conversation_id.0),
-            counted: self.counted.then_some(CountedPeriod { period: self.period_start, for_key: self.key_counted }),
+            counted: self.counted.then_some(CountedPeriod {
+                period: self.period_start,
+                for_key: self.key_counted,
+                for_visitor: self.visitor_counted,
+            }),
             billed: self.counted && billed,
         }))
     }

@@ -28,12 +28,12 @@ use resly_core::{
 
 use crate::{
     Store,
-    billing::{self, Kind},
+    billing::{self, Kind, Origin},
     error::OperationError,
     sql::execute,
     tickets,
     types::{Id, Time},
-    usage::{self, Refusal},
+    usage::{self, Caps, Refusal},
 };
 
 /// A plan's refusal as a turn's error.
@@ -88,10 +88,13 @@ impl TurnStore for Store {
     ) -> Result<Option<Remaining>, BeginTurnError> {
         self.write("count a search", move |mut db| {
             Box::pin(async move {
-                let counted = usage::count_message(&mut db, organization, key, key_cap, now).await;
+                let caps = Caps { key, key_cap, visitor: None };
+                let counted = usage::count_message(&mut db, organization, caps, now).await;
                 let remaining = counted.map_err(|halt| halt.refused_as(refused))?;
                 let period = Time(Period::containing(now).start);
-                billing::enter(&mut db, organization, Kind::Search, Meter::Messages, 1, None, period, now).await?;
+                let (kind, meter) = (Kind::Search, Meter::Messages);
+                let of = Origin { key: Some(key), ..Origin::default() };
+                billing::enter(&mut db, organization, kind, meter, 1, None, of, period, now).await?;
                 Ok::<_, OperationError<BeginTurnError>>(remaining)
             })
         })

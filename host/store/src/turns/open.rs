@@ -14,9 +14,10 @@ use super::{refused, rows::blank};
 use crate::{
     error::OperationError,
     messages,
+    row_id::row_id,
     sql::{Conn, together},
     types::{Count, Id, Text, Time},
-    usage::{self, Counted, Refusal, row_id},
+    usage::{self, Caps, Counted, Refusal},
 };
 
 /// The conversation of a turn.
@@ -51,8 +52,9 @@ macro_rules! question_and_answer {
 macro_rules! turn {
     () => {
         "INSERT INTO turns (id, organization_id, conversation_id, key_id, status, lease_until, idempotency_key,
-                            fingerprint, period_start, counted, key_counted, billed, created_at, visitor, host_id)
-         VALUES ($11, $2, $1, $3, 'streaming', $12, $13, $14, $15, $16, $17, $18, $5, $20, $21)"
+                            fingerprint, period_start, counted, key_counted, billed, created_at, visitor, visitor_counted,
+                            host_id)
+         VALUES ($11, $2, $1, $3, 'streaming', $12, $13, $14, $15, $16, $17, $18, $5, $20, $22, $23)"
     };
 }
 
@@ -60,23 +62,41 @@ macro_rules! turn {
 macro_rules! count {
     () => {
         "INSERT INTO usage
-             (id, organization_id, period_start, meter, environment, used, plan_limit, created_at, updated_at)
-         SELECT $19, id, $15, 'messages', 'production', 1, limit_messages, $5, $5 FROM organizations
+             (id, organization_id, period_start, meter, environment, used, plan_limit, minute, minute_used, minute_limit,
+              created_at, updated_at)
+         SELECT $19, id, $15, 'messages', 'production', 1, limit_messages, $21, 1, messages_per_minute, $5, $5
+         FROM organizations
          WHERE id = $2 AND (limit_messages IS NULL OR limit_messages > 0)
            AND (subscription_ends_at IS NULL OR subscription_ends_at > $5)
-           AND (limit_model_input_tokens IS NULL OR limit_model_input_tokens > COALESCE((SELECT u.used FROM usage AS u
+           AND (limit_model_input_tokens IS NULL OR limit_model_input_tokens > 0)
+           AND ((limit_model_input_tokens IS NULL AND model_input_tokens_per_minute IS NULL) OR NOT EXISTS (
+                SELECT 1 FROM usage AS u
                 WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_input_tokens'
-                    AND u.environment = 'production'), 0))
-           AND (limit_model_cached_input_tokens IS NULL OR limit_model_cached_input_tokens > COALESCE((
-                SELECT u.used FROM usage AS u
+                    AND u.environment = 'production'
+                    AND (u.used >= limit_model_input_tokens
+                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_input_tokens_per_minute))))
+           AND (limit_model_cached_input_tokens IS NULL OR limit_model_cached_input_tokens > 0)
+           AND ((limit_model_cached_input_tokens IS NULL AND model_cached_input_tokens_per_minute IS NULL) OR NOT EXISTS (
+                SELECT 1 FROM usage AS u
                 WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_cached_input_tokens'
-                    AND u.environment = 'production'), 0))
-           AND (limit_model_output_tokens IS NULL OR limit_model_output_tokens > COALESCE((SELECT u.used FROM usage AS u
+                    AND u.environment = 'production'
+                    AND (u.used >= limit_model_cached_input_tokens
+                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_cached_input_tokens_per_minute))))
+           AND (limit_model_output_tokens IS NULL OR limit_model_output_tokens > 0)
+           AND ((limit_model_output_tokens IS NULL AND model_output_tokens_per_minute IS NULL) OR NOT EXISTS (
+                SELECT 1 FROM usage AS u
                 WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_output_tokens'
-                    AND u.environment = 'production'), 0))
+                    AND u.environment = 'production'
+                    AND (u.used >= limit_model_output_tokens
+                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_output_tokens_per_minute))))
          ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
-         SET used = usage.used + 1, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at
-         WHERE excluded.plan_limit IS NULL OR usage.used < excluded.plan_limit
+         SET used = usage.used + 1, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at,
+             minute_used = 1 + CASE WHEN usage.minute - excluded.minute IN (0, 1) THEN usage.minute_used ELSE 0 END,
+             minute = CASE WHEN usage.minute - excluded.minute = 1 THEN usage.minute ELSE excluded.minute END,
+             minute_limit = excluded.minute_limit
+         WHERE (excluded.plan_limit IS NULL OR usage.used < excluded.plan_limit)
+           AND (excluded.minute_limit IS NULL OR usage.minute - excluded.minute NOT IN (0, 1) OR usage.minute_used <= 0
+                OR usage.minute_used < excluded.minute_limit)
          RETURNING used, plan_limit"
     };
 }
@@ -91,14 +111,9 @@ pub(super) async fn open(
     place: TurnPlace,
     question: Option<&Message>,
 ) -> Result<Option<Remaining>, OperationError<BeginTurnError>> {
-    let of_key = match turn.key_cap {
-        Some(cap) => Some(
-            usage::count_for_key(db, turn.organization, turn.key, cap, turn.now)
-                .await
-                .map_err(|halt| halt.refused_as(refused))?,
-        ),
-        None => None,
-    };
+    let caps = Caps::of(turn);
+    let mut counts =
+        usage::count_caps(db, turn.organization, caps, turn.now).await.map_err(|halt| halt.refused_as(refused))?;
     let period = Period::containing(turn.now);
     let (id, visitor, position) = match place {
         TurnPlace::New { id, visitor } => (id, visitor, 0),
@@ -127,6 +142,8 @@ pub(super) async fn open(
                 false,
                 row_id(turn.now),
                 turn.visitor.as_deref().map(Text),
+                usage::minute_of(turn.now),
+                caps.visitor.is_some(),
                 Id(turn.host.0),
             ))
         };
@@ -143,11 +160,13 @@ pub(super) async fn open(
     };
     match counted.map_err(taken)? {
         Some((used, limit)) => {
-            let of_plan = Counted { used: used.0, limit: limit.map(|limit| limit.0) };
-            Ok(usage::tightest(of_key.iter().chain([&of_plan]), period))
+            let of_plan = Counted::of_plan(used, limit);
+            usage::record_thresholds(db, turn.organization, Meter::Messages, 1, &of_plan, turn.now).await?;
+            counts.push(of_plan);
+            Ok(usage::tightest(&counts, turn.now))
         }
         None => {
-            let reason = usage::refusal_reason(db, turn.organization, Meter::Messages, turn.now).await?;
+            let reason = usage::refusal_reason(db, turn.organization, Meter::Messages, 1, turn.now).await?;
             let halt = match (reason, usage::spent_tokens(db, turn.organization, turn.now).await?) {
                 (OperationError::Refused(Refusal::Limit(_)), Some(tokens)) => {
                     OperationError::Refused(Refusal::Limit(tokens))

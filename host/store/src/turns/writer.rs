@@ -92,7 +92,7 @@ pub(super) async fn end(
         DeadTurn,
         "UPDATE turns SET status = 'interrupted', host_id = $4
          WHERE id = $1 AND organization_id = $2 AND host_id = $3 AND status = 'streaming'
-         RETURNING id, organization_id, period_start, billed",
+         RETURNING id, organization_id, conversation_id, key_id, period_start, billed",
         Id(answer.0),
         Id(organization.0),
         Id(gone.0),

@@ -14,9 +14,9 @@ use crate::{
     Store,
     error::failed,
     page::{self, Cursor},
+    row_id::row_id,
     sql::{Conn, execute, rows},
     types::{Count, Id, Text, Time, name_of, named},
-    usage::row_id,
 };
 
 /// How long an ended delivery is kept.

@@ -9,10 +9,11 @@ use resly_core::{
     connector::fault::FaultKind,
     id::{ApprovalId, ConnectionId, ConversationId, KeyId, MessageId, OrganizationId},
     model::{ProviderData, ToolCall},
+    plan::Overrides,
     principal::KeyKind,
     turn::store::{BeginTurnError, ConversationRef, NewTurn, TurnStore},
 };
-use resly_store::{ApprovalQuery, Cursor, ListedApproval, NewKey, PlanChange, Store};
+use resly_store::{ApprovalQuery, Cursor, ListedApproval, NewKey, Store};
 use serde_json::json;
 use tokio::task::spawn;
 
@@ -237,7 +238,7 @@ both! {
         let page = ApprovalQuery { before: Some(Cursor::before(at(120))), limit: 1, ..ApprovalQuery::default() };
         assert_eq!(ids(&list(page, 200).await), of(&[1]));
 
-        let days = PlanChange { log_days: Some(60), ..PlanChange::default() };
+        let days = Overrides { log_days: Some(60), ..Overrides::default() };
         store.change_plan(elsewhere, days, at(0)).await.unwrap();
         assert_eq!(store.expire_logs(at(30 * DAY - 1)).await.unwrap(), 0);
         assert_eq!(store.expire_logs(at(30 * DAY + 90)).await.unwrap(), 2);

@@ -12,13 +12,14 @@ use resly_core::{
     id::{ConversationId, HostId, KeyId, MessageId, OrganizationId},
     meter::{Limits, Meter, UsageReport},
     model::{FinishReason, Role, TokenUsage},
+    plan::Overrides,
     principal::{KeyKind, Scope},
     time::Timestamp,
     turn::store::{
         AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, FinishedTurn, Idempotency, NewTurn, TurnStore,
     },
 };
-use resly_store::{NewKey, NewOrganization, PlanChange, Store, StoreConfig, Successor};
+use resly_store::{NewKey, NewOrganization, Store, StoreConfig, Successor};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
@@ -181,8 +182,8 @@ pub fn limits(limits: &[(Meter, u64)]) -> Limits {
 }
 
 /// A change of these limits alone; `None` lifts one.
-pub fn change_limits(limits: &[(Meter, Option<u64>)]) -> PlanChange {
-    PlanChange { limits: limits.iter().copied().collect(), ..PlanChange::default() }
+pub fn change_limits(limits: &[(Meter, Option<u64>)]) -> Overrides {
+    Overrides { limits: limits.iter().copied().collect(), ..Overrides::default() }
 }
 
 pub async fn organization(store: &Store, of: &[(Meter, u64)]) -> OrganizationId {
@@ -201,6 +202,7 @@ pub fn key(organization: OrganizationId) -> NewKey {
         scopes: vec![Scope::Chat, Scope::Search],
         origins: vec![],
         message_cap: None,
+        visitor_message_cap: None,
         rate_limits: None,
         expires_at: None,
         secret_hash: [7; 32],
@@ -233,6 +235,7 @@ pub fn question(organization: OrganizationId, key: KeyId, messages: Vec<ClientMe
         organization,
         key,
         key_cap: None,
+        visitor_cap: None,
         conversation: ConversationRef::New,
         new_conversation: ConversationId(uuid()),
         visitor: None,

@@ -10,9 +10,10 @@ use resly_core::{
     },
     id::{CallId, ConnectionId},
     meter::Meter,
+    plan::Overrides,
     turn::store::TurnStore,
 };
-use resly_store::{Cursor, LogQuery, PlanChange};
+use resly_store::{Cursor, LogQuery};
 use serde_json::json;
 
 use crate::{
@@ -113,10 +114,10 @@ both! {
         const DAY: u64 = 86_400;
         let (store, org) = backend.with(&[]).await;
         let longer = organization(&store, &[]).await;
-        assert_eq!(store.plan(org).await.unwrap().log_days, 30);
-        let days = PlanChange { log_days: Some(60), ..PlanChange::default() };
+        assert_eq!(store.plan(org).await.unwrap().terms.log_days, 30);
+        let days = Overrides { log_days: Some(60), ..Overrides::default() };
         store.change_plan(longer, days, at(0)).await.unwrap();
-        assert_eq!(store.plan(longer).await.unwrap().log_days, 60);
+        assert_eq!(store.plan(longer).await.unwrap().terms.log_days, 60);
         for of in [org, longer] {
             for day in [0, 20] {
                 let call = CallRecord { created_at: at(day * DAY), ..record(of, CallId(uuid()), 0) };
@@ -134,7 +135,7 @@ both! {
     /// However much connectors write, a day's log has a bound, what is counted keeps a row, and the log says so.
     async fn a_day_of_the_log_is_bounded_in_bytes(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
-        let bytes = |most| PlanChange { log_bytes_per_day: Some(most), ..PlanChange::default() };
+        let bytes = |most| Overrides { log_bytes_per_day: Some(most), ..Overrides::default() };
         store.change_plan(org, bytes(500_000), at(0)).await.unwrap();
         let loud = |environment, second| CallRecord {
             environment,

@@ -3,8 +3,9 @@
 use resly_core::{
     id::OrganizationId,
     meter::{Meter, MeterReading},
+    plan::Overrides,
 };
-use resly_store::{NewOrganization, Plan, PlanChange};
+use resly_store::{NewOrganization, Resubscription, SubscribeError};
 
 use crate::{
     backend::{Backend, at, change_limits, limits, uuid},
@@ -21,15 +22,17 @@ both! {
         assert!(store.create_organization(new).await.is_err());
         assert_eq!(store.organization_named("Acme").await.unwrap(), Some(id));
         assert_eq!(store.organization_named("acme").await.unwrap(), None);
-        assert_eq!(store.plan(id).await.unwrap().limits, of);
+        assert_eq!(store.plan(id).await.unwrap().terms.limits, of);
 
         let changes = change_limits(&[(Meter::Messages, None), (Meter::Embeddings, Some(7))]);
         let plan = store.change_plan(id, changes, at(0)).await.unwrap();
-        assert_eq!(plan.limits, limits(&[(Meter::Embeddings, 7), (Meter::Fuel, 1_000_000_000_000)]));
+        assert_eq!(plan.terms.limits, limits(&[(Meter::Embeddings, 7), (Meter::Fuel, 1_000_000_000_000)]));
         assert_eq!(store.plan(id).await.unwrap(), plan);
-        let log = PlanChange { log_days: Some(60), log_bytes_per_day: Some(2 << 20), ..PlanChange::default() };
+        let log = Overrides { log_days: Some(60), log_bytes_per_day: Some(2 << 20), ..Overrides::default() };
         let changed = store.change_plan(id, log, at(0)).await.unwrap();
-        assert_eq!(changed, Plan { log_days: 60, log_bytes_per_day: 2 << 20, ..plan });
+        assert_eq!((changed.terms.log_days, changed.terms.log_bytes_per_day), (60, 2 << 20));
+        assert_eq!(changed.terms.limits, plan.terms.limits);
+        assert_eq!(store.plan(id).await.unwrap(), changed);
 
         let report = store.usage(id, at(0)).await.unwrap();
         assert_eq!(report.period.start, "2026-10-01T00:00:00Z".parse().unwrap());
@@ -44,7 +47,10 @@ both! {
         assert!(store.plan(nobody).await.is_err());
         assert!(store.usage(nobody, at(0)).await.is_err());
         assert!(store.change_plan(nobody, change_limits(&[(Meter::Fuel, None)]), at(0)).await.is_err());
-        assert!(!store.set_subscription_end(nobody, None).await.unwrap());
+        let refused = store.change_subscription(nobody, Resubscription::default(), at(0)).await;
+        assert!(matches!(refused, Err(SubscribeError::NoOrganization)));
+        assert!(store.organization(nobody).await.unwrap().is_none());
+        assert!(!store.rename_organization(nobody, "x".to_owned()).await.unwrap());
     }
 
     async fn it_says_what_it_is(backend: Backend) {

@@ -3,7 +3,7 @@
 use std::{pin::pin, time::Instant};
 
 use resly_core::error::StoreError;
-use resly_store::{Store, StoreConfig};
+use resly_store::{Store, StoreConfig, SubscribeError};
 use sqlx::{Connection, Executor, PgConnection, migrate::Migrate};
 
 use crate::backend::{Backend, at, change_limits, organization};
@@ -54,7 +54,7 @@ async fn a_lock_that_somebody_holds_ends_in_an_error_that_passes() {
     let started = Instant::now();
     let refused = store.change_plan(org, change_limits(&[]), at(0)).await.unwrap_err();
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
-    assert!(matches!(refused, StoreError::Unavailable { .. }), "{refused}");
+    assert!(matches!(refused, SubscribeError::Store(StoreError::Unavailable { .. })), "{refused}");
     other.execute("ROLLBACK").await.unwrap();
     store.change_plan(org, change_limits(&[]), at(0)).await.unwrap();
 }

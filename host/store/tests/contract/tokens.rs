@@ -2,7 +2,7 @@
 
 use resly_core::{
     id::{KeyId, OrganizationId},
-    meter::{LimitLevel, LimitReached, Meter},
+    meter::{LimitLevel, LimitReached, LimitWindow, Meter},
     model::TokenUsage,
     turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, FinishedTurn, NewTurn, TurnStore},
 };
@@ -110,7 +110,7 @@ both! {
             for turn in [asked("3"), repeated()] {
                 let BeginTurnError::Limit(limit) = refusal(&store, turn).await else { panic!("no limit") };
                 let resets_at = "2026-11-01T00:00:00Z".parse().unwrap();
-                assert_eq!(limit, LimitReached { of: LimitLevel::Plan, meter, limit: at_limit, used: at_limit, resets_at });
+                assert_eq!(limit, LimitReached { of: LimitLevel::Plan, per: LimitWindow::Month, meter, limit: at_limit, used: at_limit, resets_at });
                 assert!(limit.to_string().contains("is finished"), "{limit}");
             }
             assert_eq!(used(&store, org, Meter::Messages).await, 2, "what is refused is not counted");
@@ -123,7 +123,7 @@ both! {
             // The next month is another, and so is another plan.
             accept(&store, NewTurn { now: at(30 * 86_400), ..asked("4") }).await;
             store.change_plan(org, change_limits(&[(meter, Some(2 * at_limit + 1))]), at(0)).await.unwrap();
-            assert_eq!(store.plan(org).await.unwrap().limits[&meter], 2 * at_limit + 1);
+            assert_eq!(store.plan(org).await.unwrap().terms.limits[&meter], 2 * at_limit + 1);
             let last = accept(&store, asked("5")).await;
             store.finish_turn(took(org, &last, USED)).await.unwrap();
             let again = accept(&store, NewTurn { now: at(30 * 86_400), ..repeated() }).await;

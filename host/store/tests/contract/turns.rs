@@ -4,11 +4,12 @@ use resly_core::{
     conversation::MessageStatus,
     id::{ConversationId, KeyId, MessageId, TicketId},
     knowledge::Citation,
-    meter::{LimitLevel, LimitReached, Meter},
+    meter::{LimitLevel, LimitReached, LimitWindow, Meter},
     model::{FinishReason, Role},
+    plan::{SubscriptionChange, SubscriptionStatus},
     turn::store::{BeginTurnError, ConversationRef, FinishedTurn, NewTicket, NewTurn, TurnStore},
 };
-use resly_store::Cursor;
+use resly_store::{Cursor, Resubscription};
 use serde_json::json;
 
 use crate::{
@@ -205,7 +206,7 @@ both! {
         let left = store.count_search(org, key, None, at(0)).await.unwrap().unwrap();
         assert_eq!(left.remaining, 0);
         let expected =
-            LimitReached { of: LimitLevel::Plan, meter: Meter::Messages, limit: 2, used: 2, resets_at: left.resets_at };
+            LimitReached { of: LimitLevel::Plan, per: LimitWindow::Month, meter: Meter::Messages, limit: 2, used: 2, resets_at: left.resets_at };
         for _ in 0..2 {
             let BeginTurnError::Limit(limit) = refusal(&store, question(org, key, vec![user("3")])).await else {
                 panic!("no limit")
@@ -262,14 +263,22 @@ both! {
     async fn an_ended_subscription_refuses(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let key = KeyId(uuid());
-        assert!(store.set_subscription_end(org, Some(at(10))).await.unwrap());
+        let ends = |at| Resubscription {
+            state: SubscriptionChange {
+                status: Some(SubscriptionStatus::Trial),
+                trial_ends_at: Some(at),
+                ..SubscriptionChange::default()
+            },
+            ..Resubscription::default()
+        };
+        store.change_subscription(org, ends(Some(at(10))), at(0)).await.unwrap();
         accept(&store, question(org, key, vec![user("1")])).await;
         let late = NewTurn { now: at(10), ..question(org, key, vec![user("2")]) };
         assert!(matches!(refusal(&store, late).await, BeginTurnError::SubscriptionEnded));
         let late = store.count_search(org, key, None, at(11)).await;
         assert!(matches!(late, Err(BeginTurnError::SubscriptionEnded)));
-        assert_eq!(store.plan(org).await.unwrap().subscription_ends_at, Some(at(10)));
-        store.set_subscription_end(org, None).await.unwrap();
+        assert_eq!(store.plan(org).await.unwrap().subscription.ends_at(), Some(at(10)));
+        store.change_subscription(org, ends(None), at(11)).await.unwrap();
         store.count_search(org, key, None, at(11)).await.unwrap();
         assert_eq!(used(&store, org, Meter::Messages).await, 2);
     }

@@ -303,6 +303,7 @@ impl Harness {
                 scopes: vec![Scope::Chat],
                 origins: vec![],
                 message_cap: None,
+                visitor_message_cap: None,
             },
             conversation: ConversationRef::New,
             visitor: None,

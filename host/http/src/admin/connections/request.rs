@@ -8,12 +8,12 @@ use resly_core::{
 };
 use resly_manifest::AuthType;
 use resly_service::connections;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::view::Policy;
-use crate::openapi_enums;
+use crate::{openapi_enums, present::present};
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -107,9 +107,4 @@ impl From<ConnectionPatch> for connections::ConnectionPatch {
             revision: patch.revision,
         }
     }
-}
-
-/// Tells `null` from absent.
-pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
 }

@@ -4,7 +4,7 @@ use resly_service::keys;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::connections::present;
+use crate::present::present;
 
 /// Rates to change; `null` is unlimited. What isn't named stays.
 #[derive(Default, Deserialize, ToSchema)]

@@ -53,6 +53,9 @@ pub struct Key {
     /// The most messages this key may spend in a month; `null` is as many as the plan has.
     #[schema(required)]
     message_cap: Option<u64>,
+    /// The most messages that each visitor may spend under this key in a day; `null` is as many as the key.
+    #[schema(required)]
+    visitor_message_cap: Option<u64>,
     rate_limits: RateLimits,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -64,10 +67,22 @@ pub struct Key {
 
 impl From<KeySummary> for Key {
     fn from(key: KeySummary) -> Self {
-        let KeySummary { id, name, kind, scopes, origins, message_cap, rate_limits, .. } = key;
+        let KeySummary { id, name, kind, scopes, origins, message_cap, visitor_message_cap, rate_limits, .. } = key;
         let KeySummary { created_at, expires_at, last_used_at, .. } = key;
         let rate_limits = rate_limits.unwrap_or_else(|| rate::RateLimits::usual(kind)).into();
-        Self { id, name, kind, scopes, origins, message_cap, rate_limits, created_at, expires_at, last_used_at }
+        Self {
+            id,
+            name,
+            kind,
+            scopes,
+            origins,
+            message_cap,
+            visitor_message_cap,
+            rate_limits,
+            created_at,
+            expires_at,
+            last_used_at,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use resly_core::{
     error::EmbedError,
     id::RevisionId,
     knowledge::{AddSourceError, NewPassage, NewSource, PassageText, RevisionSize, Source, StoredVector},
-    meter::{LimitLevel, LimitReached, Meter},
+    meter::{LimitLevel, LimitReached, LimitWindow, Meter},
     testing::{ManualClock, SequenceRandom},
     time::Timestamp,
 };
@@ -79,9 +79,15 @@ impl KnowledgeStore for Fake {
     async fn add_sources(&self, sources: Vec<NewSource>) -> Result<(), AddSourceError> {
         if self.full.load(Ordering::Relaxed) {
             let resets_at = Timestamp::from_micros(0);
-            return Err(
-                LimitReached { of: LimitLevel::Plan, meter: Meter::Embeddings, limit: 1, used: 1, resets_at }.into()
-            );
+            return Err(LimitReached {
+                of: LimitLevel::Plan,
+                per: LimitWindow::Month,
+                meter: Meter::Embeddings,
+                limit: 1,
+                used: 1,
+                resets_at,
+            }
+            .into());
         }
         sources.iter().for_each(|source| self.bump(source.organization));
         self.sources.lock().unwrap().extend(sources);
