@@ -28,7 +28,7 @@
 //! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
 //! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
-//! | `knowledge_sources`, `passages` | what a company knows, with its vectors |
+//! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
 //! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |

@@ -48,8 +48,3 @@ DROP INDEX approvals_organization;
 CREATE INDEX approvals_organization ON approvals (organization_id, created_at, id);
 -- REST orders messages by time, and filters them by it.
 CREATE INDEX messages_created ON messages (organization_id, created_at, id);
-
--- The words of passages are searched in the hosts' own indexes; nothing reads this one, and every source
--- that is added paid for it.
-DROP INDEX passages_search;
-ALTER TABLE passages DROP COLUMN search;

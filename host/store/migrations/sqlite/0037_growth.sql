@@ -45,12 +45,6 @@ CREATE INDEX approvals_organization ON approvals (organization_id, created_at, i
 -- REST orders messages by time, and filters them by it.
 CREATE INDEX messages_created ON messages (organization_id, created_at, id);
 
--- The words of passages are searched in the hosts' own indexes; nothing reads this one, and every source
--- that is added paid for it.
-DROP TRIGGER passages_indexed;
-DROP TRIGGER passages_unindexed;
-DROP TABLE passages_fts;
-
 -- What SQLite's planner takes for granted of the large tables: without it, an organization has ten rows of everything, so
 -- that a list of ids is looked for among all rows of the organization. The figures are fixed, so that each database runs a
 -- statement in the same way; `ANALYZE` replaces them by its own.
