@@ -9,15 +9,12 @@ use resly_core::{
     time::{Clock, SystemClock},
 };
 use resly_store::{Store, StoreConfig};
+use resly_tests::load::{Seen, Target, open_loop};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::fill::{self, Bare, Size};
-use crate::{
-    client::{Seen, Target, open_loop},
-    median,
-    served::Served,
-};
+use crate::{median, served::Served};
 
 const CHATS_A_SECOND: u32 = 40;
 const STRETCH: Duration = Duration::from_secs(8);
