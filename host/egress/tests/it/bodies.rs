@@ -29,8 +29,7 @@ fn gzip(plain: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn encoded_bodies_arrive_decoded() {
-    let zstd = zstd::encode_all(&b"hello"[..], 0).unwrap();
-    for (coding, body) in [("gzip", gzip(b"hello")), ("zstd", zstd), ("identity", b"hello".to_vec())] {
+    for (coding, body) in [("gzip", gzip(b"hello")), ("identity", b"hello".to_vec())] {
         let response = coded(coding, body, 1000).await.unwrap();
         assert_eq!(text(&response), "hello");
         assert!(!response.headers.iter().any(|(name, _)| name == "content-encoding"), "{coding}");
@@ -40,12 +39,8 @@ async fn encoded_bodies_arrive_decoded() {
 #[tokio::test]
 async fn bombs_are_cut_at_the_cap() {
     let zeros = vec![0; 32 << 20];
-    let bombs = [
-        ("gzip", gzip(&zeros)),
-        ("zstd", zstd::encode_all(zeros.as_slice(), 0).unwrap()),
-        ("br", include_bytes!("../data/zeros-64m.br").to_vec()),
-        ("identity", zeros.clone()),
-    ];
+    let bombs =
+        [("gzip", gzip(&zeros)), ("br", include_bytes!("../data/zeros-64m.br").to_vec()), ("identity", zeros.clone())];
     for (coding, bomb) in bombs {
         let response = coded(coding, bomb, 100_000).await.unwrap();
         assert_eq!((response.body.len(), response.truncated), (100_000, true), "{coding}");
@@ -56,7 +51,7 @@ async fn bombs_are_cut_at_the_cap() {
 
 #[tokio::test]
 async fn what_cannot_be_decoded_is_a_failure() {
-    for (coding, body) in [("gzip", b"not gzip at all".to_vec()), ("gzip, br", b"x".to_vec()), ("rot13", b"x".to_vec())]
+    for (coding, body) in [("gzip", b"not gzip at all".to_vec()), ("gzip, br", b"x".to_vec()), ("zstd", b"x".to_vec())]
     {
         let failure = coded(coding, body, 1000).await.unwrap_err();
         assert_eq!((failure.reason, failure.sent), (OutboundReason::Network, true), "{coding}: {}", failure.message);

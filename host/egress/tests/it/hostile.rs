@@ -245,12 +245,8 @@ async fn coded(codings: &[&str], body: &[u8]) -> Result<OutboundResponse, Outbou
 #[tokio::test]
 async fn bombs_are_cut_at_the_cap_and_bombs_in_bombs_refused() {
     let zeros = vec![0; 64 << 20];
-    let bombs = [
-        ("gzip", gzip(&zeros)),
-        ("deflate", zlib(&zeros)),
-        ("zstd", zstd::encode_all(zeros.as_slice(), 19).unwrap()),
-        ("br", include_bytes!("../data/zeros-64m.br").to_vec()),
-    ];
+    let bombs =
+        [("gzip", gzip(&zeros)), ("deflate", zlib(&zeros)), ("br", include_bytes!("../data/zeros-64m.br").to_vec())];
     for (coding, bomb) in &bombs {
         assert!(bomb.len() * 500 < zeros.len(), "{coding} is no bomb: {}", bomb.len());
         let response = coded(&[coding], bomb).await.unwrap();
@@ -269,24 +265,16 @@ async fn bombs_are_cut_at_the_cap_and_bombs_in_bombs_refused() {
 
 #[tokio::test]
 async fn what_asks_for_much_memory_or_brings_nothing_is_refused() {
-    // A frame of Zstandard with a window of 2^27 bytes, and Brotli with its extension to a gigabyte.
-    let mut encoder = zstd::Encoder::new(Vec::new(), 1).unwrap();
-    encoder.long_distance_matching(true).unwrap();
-    encoder.window_log(27).unwrap();
-    encoder.write_all(&[7; 1000]).unwrap();
-    let wide = encoder.finish().unwrap();
-    for (coding, body) in [("zstd", wide.as_slice()), ("br", &[0x11, 0xde])] {
-        let failure = coded(&[coding], body).await.unwrap_err();
-        assert_eq!(failure.reason, OutboundReason::Network, "{coding}: {failure:?}");
-        assert!(failure.message.contains("not the"), "{coding}: {failure:?}");
-    }
+    // Brotli with its extension to a window of a gigabyte.
+    let failure = coded(&["br"], &[0x11, 0xde]).await.unwrap_err();
+    assert_eq!(failure.reason, OutboundReason::Network, "{failure:?}");
+    assert!(failure.message.contains("not the"), "{failure:?}");
     // Members without content, and a name in the header that goes on and on.
     let mut named = vec![0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 0xff];
     named.resize(200_000, b'n');
-    let skippable = [&0x184d_2a50_u32.to_le_bytes()[..], &8_u32.to_le_bytes()[..], &[0; 8]].concat().repeat(20_000);
-    for (coding, body) in [("gzip", gzip(b"").repeat(20_000)), ("gzip", named), ("zstd", skippable)] {
-        let failure = coded(&[coding], &body).await.unwrap_err();
-        assert!(matches!(failure.reason, OutboundReason::TooLarge | OutboundReason::Network), "{coding}: {failure:?}");
+    for body in [gzip(b"").repeat(20_000), named] {
+        let failure = coded(&["gzip"], &body).await.unwrap_err();
+        assert!(matches!(failure.reason, OutboundReason::TooLarge | OutboundReason::Network), "{failure:?}");
     }
 }
 
