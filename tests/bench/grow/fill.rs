@@ -4,11 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use resly_core::{
-    id::{OrganizationId, PassageId, SourceId},
-    knowledge::{EmbedAs, KnowledgeStore, NewPassage, NewSource},
+    id::OrganizationId,
     time::{Clock, SystemClock, Timestamp},
 };
-use resly_store::Store;
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions,
 };
@@ -17,8 +15,6 @@ use uuid::Uuid;
 
 /// Conversations that one transaction inserts.
 const CHUNK: u64 = 50_000;
-/// How many passages a source has.
-const PASSAGES: u64 = 100;
 const YEAR: Duration = Duration::from_secs(365 * 86_400);
 /// The log of connector calls is kept for 30 days.
 const LOG: Duration = Duration::from_secs(29 * 86_400);
@@ -355,62 +351,4 @@ fn both(value: &str) -> [String; 2] {
 fn same_uuid(number: u128) -> [String; 2] {
     let id = Uuid::from_u128(number);
     [format!("'{id}'"), format!("'{id}'::uuid")]
-}
-
-/// Adds passages in sources of a hundred, with the built-in embedder's vectors. Their words are spread as those of a
-/// language are: few of them are in most passages, most in few.
-pub async fn passages(store: &Store, organization: OrganizationId, count: u64) -> Result<()> {
-    let embedder = resly_models::embedder(None)?;
-    let mut chance = 0x2545_f491_4f6c_dd1d_u64;
-    for source in 0..count / PASSAGES {
-        let mut texts = Vec::new();
-        for _ in 0..PASSAGES {
-            texts.push((0..70).map(|_| word(&mut chance)).collect::<Vec<_>>().join(" "));
-        }
-        let vectors = embedder.embed(&texts, EmbedAs::Document).await?;
-        let id = |n: u64| Uuid::from_u128((0x7000_8000 << 64) + u128::from(source * 1000 + n));
-        let passages = texts.iter().zip(vectors).zip(1..).map(|((text, vector), n)| NewPassage {
-            id: PassageId(id(n)),
-            section: String::new(),
-            text: text.clone(),
-            vector,
-        });
-        let new = NewSource {
-            id: SourceId(id(0)),
-            organization,
-            title: format!("Chapter {source}"),
-            url: None,
-            identity: None,
-            content_type: "text/plain".to_owned(),
-            text: texts.join("\n\n"),
-            embedder: embedder.name().to_owned(),
-            passages: passages.collect(),
-            created_at: SystemClock.now(),
-        };
-        store.add_source(new).await?;
-    }
-    Ok(())
-}
-
-const SYLLABLES: [&str; 16] =
-    ["ba", "ne", "ti", "ro", "su", "ka", "le", "mi", "do", "vu", "pa", "ge", "shi", "tro", "plu", "cra"];
-
-/// A word of some 20,000, the n-th of which is about n times as rare as the first.
-pub fn word(chance: &mut u64) -> String {
-    *chance ^= *chance << 13;
-    *chance ^= *chance >> 7;
-    *chance ^= *chance << 17;
-    let even = (*chance >> 11) as f64 / (1_u64 << 53) as f64;
-    named((20_000_f64.powf(even)) as usize)
-}
-
-/// The n-th word.
-pub fn named(rank: usize) -> String {
-    let mut rank = rank + 17;
-    let mut word = String::new();
-    while rank > 0 {
-        word.push_str(SYLLABLES[rank % 16]);
-        rank /= 16;
-    }
-    word
 }

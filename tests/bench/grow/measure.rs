@@ -13,7 +13,10 @@ use resly_tests::load::{Seen, Target, open_loop};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::fill::{self, Bare, Size};
+use super::{
+    fill::{self, Bare, Size},
+    passages,
+};
 use crate::{median, served::Served};
 
 const CHATS_A_SECOND: u32 = 40;
@@ -71,7 +74,7 @@ pub async fn measure(binary: &Path, url: Option<String>, size: Size, model: Sock
     found.push(Measured { name: "rows a second, filling", value: rows as f64 / took.as_secs_f64(), unit: Unit::Plain });
     if size.passages > 0 {
         let store = Store::open(&config).await?;
-        fill::passages(&store, organization, size.passages).await?;
+        passages::add(&store, organization, size.passages).await?;
         store.close().await;
     }
     found.push(mebibytes("disk", bare.disk_bytes().await?));
@@ -289,7 +292,7 @@ impl Asking {
     /// The first search, which makes the index, and others after it.
     async fn searches(&self, found: &mut Vec<Measured>) -> Result<()> {
         let started = Instant::now();
-        let first = json!({"query": fill::named(40)});
+        let first = json!({"query": passages::named(40)});
         self.request(Method::POST, "/api/search", Some(&first), &[]).await?;
         found.push(Measured {
             name: "the first search, which makes the index",
@@ -310,7 +313,8 @@ impl Asking {
         // Three words, of which one is usual, one is not and one is rare.
         let mut times = Vec::new();
         for nth in 0..200 {
-            let words = [fill::named(5 + nth % 20), fill::named(300 + nth * 3), fill::named(5000 + nth * 31)];
+            let words =
+                [passages::named(5 + nth % 20), passages::named(300 + nth * 3), passages::named(5000 + nth * 31)];
             let query = json!({"query": words.join(" ")});
             times.push(millis(self.request(Method::POST, "/api/search", Some(&query), &[]).await?.1));
         }

@@ -7,6 +7,7 @@
 
 mod fill;
 mod measure;
+mod passages;
 
 use std::path::Path;
 

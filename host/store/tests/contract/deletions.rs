@@ -70,7 +70,7 @@ async fn leaves_everything(store: &Store, org: OrganizationId, visitor: &str, wo
     };
     let turn = accept(store, asked).await;
     store.finish_turn(answer(org, turn.answer, &format!("You said {word}"))).await.unwrap();
-    let long = format!("{} {word}", "a long story ".repeat(2000));
+    let long = format!("{}{word}", "a long story ".repeat(2000));
     let again = NewTurn { conversation: ConversationRef::Id(turn.conversation), ..of(org, visitor, &long) };
     let again = accept(store, again).await;
     store.finish_turn(answer(org, again.answer, &long)).await.unwrap();
