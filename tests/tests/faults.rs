@@ -2,7 +2,7 @@
 //!
 //! They have a program of their own, since they crowd the machine and restart PostgreSQL under whoever uses it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::panic, reason = "a test fails by panicking")]
 
 use resly_tests::soak::{Database, Extent, Report, cap, disk, hung, ledger, overload, restarts, slow};
 use tokio::sync::{Mutex, MutexGuard};
