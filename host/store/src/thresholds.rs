@@ -62,14 +62,14 @@ mod tests {
 
     #[test]
     fn a_threshold_is_crossed_by_the_count_that_reaches_it() {
-        assert_eq!(percents(68, 69, Some(100)), []);
+        assert_eq!(percents(68, 69, Some(100)), [0_u64; 0]);
         assert_eq!(percents(69, 70, Some(100)), [70]);
-        assert_eq!(percents(70, 71, Some(100)), []);
+        assert_eq!(percents(70, 71, Some(100)), [0_u64; 0]);
         assert_eq!(percents(0, 100, Some(100)), [70, 90, 100]);
         assert_eq!(percents(2, 3, Some(3)), [70, 90, 100], "a small limit");
-        assert_eq!(percents(1, 2, Some(3)), []);
-        assert_eq!(percents(0, 5, None), []);
-        assert_eq!(percents(0, 5, Some(0)), []);
+        assert_eq!(percents(1, 2, Some(3)), [0_u64; 0]);
+        assert_eq!(percents(0, 5, None), [0_u64; 0]);
+        assert_eq!(percents(0, 5, Some(0)), [0_u64; 0]);
         let great = u64::MAX / 2;
         assert_eq!(percents(great - 1, great, Some(great)), [100]);
     }

@@ -96,7 +96,10 @@ pub async fn follow(
 #[boxed]
 pub async fn cancel(app: &App, person: &ChatClient, conversation: &str) -> Result<(), StoreError> {
     let found = match find(app, person, conversation).await? {
-        Found::Here(live) => return Ok(live.cancel()),
+        Found::Here(live) => {
+            live.cancel();
+            return Ok(());
+        }
         Found::Elsewhere(_, found) => found,
         Found::Nothing => return Ok(()),
     };

@@ -137,10 +137,10 @@ async fn prepare(
     let (url, now) = (new.url.clone(), app.clock.now());
     if same_text {
         let moves = source.url != url || source.identity != identity;
-        return Ok(moves.then(|| SourceWrite::Move(SourceMove { organization, source: id, url, identity, now })));
+        return Ok(moves.then_some(SourceWrite::Move(SourceMove { organization, source: id, url, identity, now })));
     }
     let progress = Progress::default();
     let revision = app.library.revise(organization, source.revision, new.clone(), chunks.clone(), &progress).await?;
     let content = ChangedBy::Request { url, identity };
-    Ok(Some(SourceWrite::Revise(SourceChange { organization, source: id, revision, content, now })))
+    Ok(Some(SourceWrite::Revise(Box::new(SourceChange { organization, source: id, revision, content, now }))))
 }

@@ -162,7 +162,7 @@ mod tests {
 
     fn tally(table: &Table, rows: &[[&str; 2]]) -> Tally {
         let mut tally = Tally::default();
-        rows.iter().for_each(|row| tally.add(table, &row.map(|text| Value::Text(text.to_owned())).to_vec()));
+        rows.iter().for_each(|row| tally.add(table, &row.map(|text| Value::Text(text.to_owned()))));
         tally
     }
 

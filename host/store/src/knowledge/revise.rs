@@ -42,7 +42,7 @@ pub struct SourceMove {
 #[derive(Clone, Debug)]
 pub enum SourceWrite {
     Move(SourceMove),
-    Revise(SourceChange),
+    Revise(Box<SourceChange>),
 }
 
 /// Who changes a source.
@@ -234,7 +234,7 @@ impl Store {
     /// nothing. Refused when the source has another revision than the change is based on, or another lease.
     #[boxed]
     pub async fn revise_source(&self, change: SourceChange) -> Result<(), AddSourceError> {
-        self.write_sources(vec![SourceWrite::Revise(change)]).await
+        self.write_sources(vec![SourceWrite::Revise(Box::new(change))]).await
     }
 
     /// Writes sources, all of them or none. Refused when one was deleted or changed meanwhile.

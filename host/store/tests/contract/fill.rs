@@ -209,7 +209,7 @@ fn literal(sqlite: bool, table: &str, column: &Column, row: usize, style: Style)
         "text" => quoted(&canary),
         "bigint" if extreme => ["9223372036854775807", "-9223372036854775807", "0"][row].to_owned(),
         "bigint" => (row + 1).to_string(),
-        "boolean" => (row % 2 == 0).to_string(),
+        "boolean" => row.is_multiple_of(2).to_string(),
         "timestamp with time zone" if extreme => {
             quoted(["0001-01-01T00:00:00.000001Z", "9999-12-30T21:59:59.999999Z", "1970-01-01T00:00:00.000000Z"][row])
         }

@@ -26,7 +26,7 @@ async fn titles(store: &Store, organization: OrganizationId) -> Vec<String> {
 }
 
 fn revised(organization: OrganizationId, id: SourceId, base: RevisionId, title: &str, texts: &[&str]) -> SourceWrite {
-    SourceWrite::Revise(SourceChange {
+    SourceWrite::Revise(Box::new(SourceChange {
         organization,
         source: id,
         revision: NewRevision {
@@ -40,7 +40,7 @@ fn revised(organization: OrganizationId, id: SourceId, base: RevisionId, title: 
         },
         content: ChangedBy::Request { url: None, identity: None },
         now: at(5),
-    })
+    }))
 }
 
 both! {
