@@ -242,7 +242,7 @@ impl Dialect {
                 "visitors",
                 "id, organization_id, external_id, created_at, last_seen_at, updated_at",
                 "WHERE k = 0 AND i % 3 = 0",
-                &[visitor.clone(), org.clone(), both("'visitor-' || i / 3"), at.clone(), at.clone(), at.clone()],
+                &[visitor.clone(), org.clone(), both("'visitor-' || (i / 3)"), at.clone(), at.clone(), at.clone()],
             ),
             self.rows(
                 "conversations",
