@@ -58,38 +58,52 @@ macro_rules! turn {
     };
 }
 
+/// That neither the month's nor the minute's limit of a model's tokens is reached.
+macro_rules! tokens_left {
+    ($meter:literal) => {
+        concat!(
+            "AND (limit_",
+            $meter,
+            " IS NULL OR limit_",
+            $meter,
+            " > 0)
+             AND ((limit_",
+            $meter,
+            " IS NULL AND ",
+            $meter,
+            "_per_minute IS NULL) OR NOT EXISTS (
+                  SELECT 1 FROM usage AS u
+                  WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = '",
+            $meter,
+            "'
+                      AND u.environment = 'production'
+                      AND (u.used >= limit_",
+            $meter,
+            "
+                           OR (u.minute - $21 IN (0, 1) AND u.minute_used >= ",
+            $meter,
+            "_per_minute))))
+             "
+        )
+    };
+}
+
 /// As [`usage::count`] does it for any meter. A chat also needs a model's tokens, as far as the plan limits them.
 macro_rules! count {
     () => {
-        "INSERT INTO usage
+        concat!(
+            "INSERT INTO usage
              (id, organization_id, period_start, meter, environment, used, plan_limit, minute, minute_used, minute_limit,
               created_at, updated_at)
          SELECT $19, id, $15, 'messages', 'production', 1, limit_messages, $21, 1, messages_per_minute, $5, $5
          FROM organizations
          WHERE id = $2 AND (limit_messages IS NULL OR limit_messages > 0)
            AND (subscription_ends_at IS NULL OR subscription_ends_at > $5)
-           AND (limit_model_input_tokens IS NULL OR limit_model_input_tokens > 0)
-           AND ((limit_model_input_tokens IS NULL AND model_input_tokens_per_minute IS NULL) OR NOT EXISTS (
-                SELECT 1 FROM usage AS u
-                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_input_tokens'
-                    AND u.environment = 'production'
-                    AND (u.used >= limit_model_input_tokens
-                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_input_tokens_per_minute))))
-           AND (limit_model_cached_input_tokens IS NULL OR limit_model_cached_input_tokens > 0)
-           AND ((limit_model_cached_input_tokens IS NULL AND model_cached_input_tokens_per_minute IS NULL) OR NOT EXISTS (
-                SELECT 1 FROM usage AS u
-                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_cached_input_tokens'
-                    AND u.environment = 'production'
-                    AND (u.used >= limit_model_cached_input_tokens
-                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_cached_input_tokens_per_minute))))
-           AND (limit_model_output_tokens IS NULL OR limit_model_output_tokens > 0)
-           AND ((limit_model_output_tokens IS NULL AND model_output_tokens_per_minute IS NULL) OR NOT EXISTS (
-                SELECT 1 FROM usage AS u
-                WHERE u.organization_id = $2 AND u.period_start = $15 AND u.meter = 'model_output_tokens'
-                    AND u.environment = 'production'
-                    AND (u.used >= limit_model_output_tokens
-                         OR (u.minute - $21 IN (0, 1) AND u.minute_used >= model_output_tokens_per_minute))))
-         ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
+             ",
+            tokens_left!("model_input_tokens"),
+            tokens_left!("model_cached_input_tokens"),
+            tokens_left!("model_output_tokens"),
+            "ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
          SET used = usage.used + 1, plan_limit = excluded.plan_limit, updated_at = excluded.updated_at,
              minute_used = 1 + CASE WHEN usage.minute - excluded.minute IN (0, 1) THEN usage.minute_used ELSE 0 END,
              minute = CASE WHEN usage.minute - excluded.minute = 1 THEN usage.minute ELSE excluded.minute END,
@@ -98,6 +112,7 @@ macro_rules! count {
            AND (excluded.minute_limit IS NULL OR usage.minute - excluded.minute NOT IN (0, 1) OR usage.minute_used <= 0
                 OR usage.minute_used < excluded.minute_limit)
          RETURNING used, plan_limit"
+        )
     };
 }
 
