@@ -83,15 +83,20 @@ impl Backend {
     }
 
     /// Runs a statement, past the store.
+    ///
+    /// Here and below the connection is closed, not dropped: one of SQLite that is dropped closes later, on a thread of
+    /// its own, and deletes the log beside the database while a test goes on.
     pub async fn execute(&self, sqlite_and_postgres: &'static str) {
         match &self.url {
             None => {
                 let mut conn = self.sqlite_connection().await;
                 sqlx::query(sqlite_and_postgres).execute(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
             }
             Some(url) => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
                 sqlx::query(sqlite_and_postgres).execute(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
             }
         }
     }
@@ -137,11 +142,15 @@ impl Backend {
         match &self.url {
             None => {
                 let mut conn = self.sqlite_connection().await;
-                sqlx::query_scalar(sqlite_and_postgres).fetch_one(&mut conn).await.unwrap()
+                let number = sqlx::query_scalar(sqlite_and_postgres).fetch_one(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                number
             }
             Some(url) => {
                 let mut conn = PgConnection::connect(url).await.unwrap();
-                sqlx::query_scalar(sqlite_and_postgres).fetch_one(&mut conn).await.unwrap()
+                let number = sqlx::query_scalar(sqlite_and_postgres).fetch_one(&mut conn).await.unwrap();
+                conn.close().await.unwrap();
+                number
             }
         }
     }
