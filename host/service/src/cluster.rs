@@ -1,5 +1,6 @@
 //! The hosts that share a database. Each one tells the others where it is ([`renew`]), and each can follow and cancel the
-//! answers that the others write ([`follow`]), and hears when they change something ([`changes`]).
+//! answers that the others write ([`follow`]), answers in the place of one that is gone ([`takeover`]), and hears when they
+//! change something ([`changes`]).
 //!
 //! The row of a turn names the host that writes it. Any other host asks that host for the turn's events, over HTTP, with
 //! requests that both can sign ([`signature`]). When the writer can't be reached, the row tells how the answer ended.
@@ -8,6 +9,7 @@ pub mod changes;
 mod client;
 pub mod follow;
 pub mod signature;
+pub mod takeover;
 
 use std::{
     fmt,

@@ -244,6 +244,7 @@ async fn a_host_tells_the_others_where_it_is_until_it_ends() {
 #[tokio::test]
 async fn a_retry_is_told_to_wait_for_the_lease_of_the_writing_host() {
     let (writer, other, _response) = writing().await;
+    announce(&writer, Some(NOBODY), LONG).await;
     let retry = async |app: &TestApp| app.chat().header("idempotency-key", "k1").json(&ask("Hi")).send().await.unwrap();
     let here = retry(&writer).await;
     assert_eq!((here.status().as_u16(), header(&here, "retry-after")), (409, "1"), "the host knows that it is alive");
@@ -261,4 +262,23 @@ async fn a_retry_is_told_to_wait_for_the_lease_of_the_writing_host() {
     let anew = retry(&other).await;
     assert_eq!((anew.status().as_u16(), anew.text().await.unwrap()), (200, "Anew.".to_owned()));
     assert_eq!(other.used("messages").await, 1);
+}
+
+#[tokio::test]
+async fn a_retry_takes_the_place_of_a_host_that_is_gone() {
+    let (writer, other, response) = writing().await;
+    let retry = async |app: &TestApp| app.chat().header("idempotency-key", "k1").json(&ask("Hi")).send().await.unwrap();
+    // The host was slow to renew its lease, and runs.
+    let direct = format!("http://{}", writer.address());
+    announce(&writer, Some(&direct), Duration::ZERO).await;
+    assert_eq!(retry(&other).await.status(), 409);
+    assert_eq!(retry(&writer).await.status(), 409);
+
+    announce(&writer, Some(NOBODY), Duration::ZERO).await;
+    other.model.says([Reply::text("Anew.")]);
+    let anew = retry(&other).await;
+    assert_eq!((anew.status().as_u16(), anew.text().await.unwrap()), (200, "Anew.".to_owned()));
+    let (first, again) = (other.get(&message_of(&response)).await, retry(&other).await);
+    assert_eq!(first["status"], "interrupted");
+    assert_eq!((header(&again, "idempotent-replayed"), other.used("messages").await), ("true", 1));
 }

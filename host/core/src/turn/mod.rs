@@ -155,7 +155,7 @@ pub struct Turns {
 impl Turns {
     /// Accepts a question and starts its turn. The turn runs to its end whether or not anybody follows it.
     #[boxed]
-    pub async fn start(&self, request: TurnRequest) -> Result<Start, BeginTurnError> {
+    pub async fn start(&self, request: Arc<TurnRequest>) -> Result<Start, BeginTurnError> {
         let now = self.clock.now();
         let _place = self.load.enter().await?;
         // Retrieval and storing run at the same time, because neither needs the other's result.

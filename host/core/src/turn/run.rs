@@ -55,7 +55,7 @@ struct Asked {
 /// One running turn.
 pub(super) struct Run {
     pub(super) turns: Turns,
-    pub(super) request: TurnRequest,
+    pub(super) request: Arc<TurnRequest>,
     pub(super) accepted: AcceptedTurn,
     pub(super) live: Arc<LiveTurn>,
     lookup: Lookup,
@@ -77,7 +77,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn new(
         turns: Turns,
-        request: TurnRequest,
+        request: Arc<TurnRequest>,
         accepted: AcceptedTurn,
         live: Arc<LiveTurn>,
         lookup: Lookup,

@@ -57,7 +57,7 @@ fn lookup() -> ScriptStep {
 }
 
 async fn events(harness: &Harness, delivery: Delivery) -> Vec<TurnEvent> {
-    let Ok(Start::Running(started)) = harness.turns.start(harness.request(delivery)).await else {
+    let Ok(Start::Running(started)) = harness.turns.start(harness.request(delivery).into()).await else {
         panic!("the question was not accepted")
     };
     let events: Vec<TurnEvent> = started.live.follow().collect().await;
@@ -221,7 +221,9 @@ async fn a_write_runs_unasked_when_the_connection_allows_it() {
 #[tokio::test]
 async fn cancelling_keeps_what_was_written() {
     let harness = Harness::new(vec![vec![text("One "), ScriptStep::Wait]]);
-    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events)).await else { panic!() };
+    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events).into()).await else {
+        panic!()
+    };
     let mut events = Box::pin(started.live.follow());
     while let Some(event) = events.next().await {
         match event {
@@ -241,7 +243,9 @@ async fn cancelling_keeps_what_was_written() {
 #[tokio::test]
 async fn a_reader_who_comes_late_sees_everything() {
     let harness = Harness::new(vec![vec![text("a"), text("b"), finish(FinishReason::Stop)]]);
-    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events)).await else { panic!() };
+    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events).into()).await else {
+        panic!()
+    };
     let first: Vec<_> = started.live.follow().collect().await;
     let late: Vec<_> = LiveTurn::follow(&started.live).collect().await;
     assert_eq!(first.len(), late.len());

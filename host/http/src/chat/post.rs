@@ -17,7 +17,7 @@ use resly_core::{
         store::{BeginTurnError, ConversationRef, Idempotency},
     },
 };
-use resly_service::App;
+use resly_service::{App, cluster};
 
 use super::{
     format::Format,
@@ -77,7 +77,8 @@ pub async fn handle(
     let bytes = body::read(body, &parts, body::BODY_CAP).await?;
     let chat = parse::chat_body(Admission::of(&parts.extensions)?.parse(bytes).await?)?;
     RateGate::pass_visitor(&parts.extensions, chat.visitor_id.as_deref()).await?;
-    let start = app.turns.start(turn_request(&principal, chat, format, idempotency_key)?).await?;
+    let request = turn_request(&principal, chat, format, idempotency_key)?;
+    let start = cluster::takeover::start(&app, request).await?;
     let started = match start {
         Start::Running(started) => started,
         Start::Replay(given) => return replay(given, format),

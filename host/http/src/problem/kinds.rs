@@ -63,7 +63,7 @@ kinds! {
     CONNECTION_UNTESTED = "connection-untested", CONFLICT, "The connection hasn't passed a test in production",
         "A connection is offered to chats in `production` only after a test there has passed, with the hosts that it has now. Run `POST /api/admin/connections/{id}/test`, mend what it tells, then enable it.";
     REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",
-        "A request with this `Idempotency-Key` is in progress. Try again after `Retry-After`: the finished answer will be replayed, and counts once. If the host that wrote it has died, the question is answered anew within two minutes, and counts once, too.";
+        "A request with this `Idempotency-Key` is in progress. Try again after `Retry-After`: the finished answer will be replayed, and counts once. If the host that wrote it has died, the question is answered anew some seconds later, and counts once, too.";
     ANSWER_ELSEWHERE = "answer-elsewhere", CONFLICT, "Another host writes the answer",
         "Several hosts share the database, and this one doesn't know how to reach the host that writes the answer. `detail` names the message: read it with `GET /api/messages/{id}` until its `status` is no longer `streaming`. `DELETE /api/chat/{id}/stream` works on any host. An operator can give each host an address for the others with `RESLY_INTERNAL_URL`.";
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large",

@@ -25,16 +25,12 @@ use resly_core::{
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
-    RENEW_EVERY, TurnAddress,
+    TurnAddress,
     client::{EventReader, PeerError},
+    takeover::{self, Absence, RETRY},
 };
 use crate::App;
 
-/// How long to wait before the turn's row is read again, and its host asked again.
-const RETRY: Duration = Duration::from_millis(250);
-/// How long a host without a valid lease must stay away before its turn is ended for it. A running host renews its lease
-/// meanwhile, even if the database was out of reach before.
-const GONE_AFTER: Duration = RENEW_EVERY.saturating_mul(2);
 /// How long the host that writes an answer may take to cancel it. It also looks for such requests in the database.
 const CANCEL: Duration = Duration::from_secs(1);
 
@@ -80,7 +76,7 @@ pub async fn follow(
         text_bytes: 0,
         queue: VecDeque::new(),
         over: false,
-        gone_since: None,
+        absence: Absence::default(),
         until: Instant::now() + limits.deadline + limits.lease,
     };
     let events = stream::unfold(follower, |mut follower| async move { Some((follower.next().await?, follower)) });
@@ -160,8 +156,7 @@ struct Follower {
     text_bytes: usize,
     queue: VecDeque<TurnEvent>,
     over: bool,
-    /// Since when the host has had no valid lease and didn't answer.
-    gone_since: Option<Instant>,
+    absence: Absence,
     /// When to give up.
     until: Instant,
 }
@@ -228,24 +223,19 @@ impl Follower {
 
     /// Connects to the host that writes the answer. Ends the turn for a host that is gone.
     async fn reach(&mut self, writer: AnswerWriter) {
-        if let Some(url) = writer.url.filter(|_| self.readable) {
-            match self.app.cluster.follow_turn(&url, &self.turn).await {
+        if let Some(url) = writer.url.as_ref().filter(|_| self.readable) {
+            match self.app.cluster.follow_turn(url, &self.turn).await {
                 Ok(reader) => {
                     self.reader = Some(reader);
                     self.to_skip = self.received;
-                    self.gone_since = None;
+                    self.absence.end();
                     return;
                 }
                 Err(error) => tracing::debug!(%error, url, "the host that writes an answer doesn't send it"),
             }
         }
-        if writer.alive {
-            self.gone_since = None;
-        } else if self.gone_since.get_or_insert_with(Instant::now).elapsed() >= GONE_AFTER {
-            let TurnAddress { host, organization, answer } = self.turn;
-            let (by, now) = (self.app.cluster.id, self.app.clock.now());
-            tracing::warn!(%host, %answer, "a host is gone: the answer that it wrote is marked as interrupted");
-            match self.app.turns.store.end_for_gone_host(organization, answer, host, by, now).await {
+        if self.absence.makes_gone(&writer) {
+            match takeover::end(&self.app, &self.turn).await {
                 Ok(()) => return,
                 Err(error) => tracing::warn!(%error, "an answer of a host that is gone could not be ended"),
             }

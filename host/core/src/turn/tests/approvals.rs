@@ -43,7 +43,7 @@ fn harness() -> Harness {
 }
 
 async fn run(harness: &Harness, request: TurnRequest) -> Vec<TurnEvent> {
-    let Ok(Start::Running(started)) = harness.turns.start(request).await else { panic!("not accepted") };
+    let Ok(Start::Running(started)) = harness.turns.start(request.into()).await else { panic!("not accepted") };
     let events: Vec<TurnEvent> = started.live.follow().collect().await;
     assert_sent_whole(&events);
     events

@@ -148,7 +148,7 @@ async fn what_a_provider_sent_beside_its_calls_goes_back_with_them() {
     harness.store.remember("Refund 3");
     let verdicts = vec![(asked[0].id, Verdict::Approve)];
     let request = TurnRequest { verdicts, ..harness.request(Delivery::Events) };
-    let Ok(Start::Running(started)) = harness.turns.start(request).await else { panic!("not accepted") };
+    let Ok(Start::Running(started)) = harness.turns.start(request.into()).await else { panic!("not accepted") };
     let continued: Vec<TurnEvent> = futures::StreamExt::collect(started.live.follow()).await;
     let told = rounds(&harness);
     let (calls, returned, results) = &told[0];

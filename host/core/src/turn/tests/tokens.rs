@@ -113,7 +113,7 @@ async fn a_cancelled_answer_counts_what_was_used_by_then() {
         (vec![text("One "), reports(40, 2), ScriptStep::Wait], 2, false),
     ] {
         let harness = Harness::new(vec![script]);
-        let started = harness.turns.start(harness.request(Delivery::Events)).await;
+        let started = harness.turns.start(harness.request(Delivery::Events).into()).await;
         let Ok(Start::Running(started)) = started else { panic!("the question was not accepted") };
         let mut events = Box::pin(started.live.follow());
         while let Some(event) = events.next().await {

@@ -10,7 +10,7 @@ async fn a_verdict_is_bound_to_its_conversation() {
     let elsewhere = ConversationId(uuid::Uuid::from_u128(6));
     for conversation in [ConversationRef::Id(elsewhere), ConversationRef::Named("another".to_owned())] {
         let request = TurnRequest { conversation, verdicts: verdicts.clone(), ..harness.request(Delivery::Events) };
-        assert!(matches!(harness.turns.start(request).await, Err(BeginTurnError::NoApproval)));
+        assert!(matches!(harness.turns.start(request.into()).await, Err(BeginTurnError::NoApproval)));
     }
     assert_eq!(only(&harness).state, ApprovalState::Pending);
     assert!(harness.sandbox.calls().is_empty());
@@ -23,9 +23,9 @@ async fn a_client_s_verdicts_go_on_with_the_answer() {
         says(&harness, "Refund order 7").await;
         let approval = only(&harness);
         let go_on = |id| TurnRequest { verdicts: vec![(id, verdict.clone())], ..harness.request(Delivery::Events) };
-        let unknown = harness.turns.start(go_on(ApprovalId(uuid::Uuid::nil()))).await;
+        let unknown = harness.turns.start(go_on(ApprovalId(uuid::Uuid::nil())).into()).await;
         assert!(matches!(unknown, Err(BeginTurnError::NoApproval)));
-        let Ok(Start::Running(started)) = harness.turns.start(go_on(approval.id)).await else { panic!() };
+        let Ok(Start::Running(started)) = harness.turns.start(go_on(approval.id).into()).await else { panic!() };
         assert_eq!(started.live.continues, Some(approval.message.to_string()));
         let events: Vec<_> = started.live.follow().collect().await;
         assert_eq!(answer(&events), "Then.");
