@@ -6,8 +6,8 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
 use crate::{
-    Store, StoreConfig, conversations, knowledge, logs, logs::LogQuery, page::Cursor, purge, retention, sql::Conn,
-    tickets,
+    Store, StoreConfig, conversations, knowledge, logs, logs::LogQuery, origins, page::Cursor, purge, retention,
+    sql::Conn, tickets,
 };
 
 const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
@@ -39,7 +39,7 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
         lists.push(of_page.trim_start_matches("WITH page AS (").to_owned());
     }
     let mut others: Vec<&str> = purge::STATEMENTS.to_vec();
-    others.extend([retention::DUE.0, retention::VISITORS_DUE.0, knowledge::LOAD_PASSAGES.0]);
+    others.extend([retention::DUE.0, retention::VISITORS_DUE.0, knowledge::LOAD_PASSAGES.0, origins::ALLOWED.0]);
     others.extend(logs::EXPIRING.map(|(_, _, delete, _)| delete));
     // As REST embeds messages.
     others.push(

@@ -128,7 +128,7 @@ pub struct Source {
     pub chunks: u32,
     pub refresh_every_s: Option<u32>,
     pub created_at: Timestamp,
-    /// When its title, text or URL changed.
+    /// When anything of it changed, also that it was compared with where it comes from.
     pub updated_at: Timestamp,
     /// When it was last compared with where it comes from.
     pub checked_at: Option<Timestamp>,

@@ -70,7 +70,7 @@ pub struct Source {
     refresh_every_s: Option<u32>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
-    /// When its text, title or URL changed.
+    /// When anything of it changed, also that it was compared with where it comes from.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Timestamp,
     /// When it was last compared with where it comes from.

@@ -157,7 +157,8 @@ async fn step(
         PageResult::Unchanged { source, content_hash, version } => {
             execute!(
                 db,
-                "UPDATE knowledge_sources SET checked_at = $4, content_hash = $5, etag = $6, last_modified = $7, url = $8
+                "UPDATE knowledge_sources
+                 SET checked_at = $4, content_hash = $5, etag = $6, last_modified = $7, url = $8, updated_at = $4
                  WHERE id = $1 AND organization_id = $2 AND crawl_id = $3",
                 Id(source.0),
                 Id(crawl.organization.0),

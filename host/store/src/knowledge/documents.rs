@@ -135,7 +135,8 @@ async fn enqueue(
     if let Some(same) = &same
         && same.has(new, embedder)?
     {
-        let sql = "UPDATE knowledge_sources SET checked_at = $3 WHERE id = $1 AND organization_id = $2";
+        let sql = "UPDATE knowledge_sources SET checked_at = $3, updated_at = $3
+                   WHERE id = $1 AND organization_id = $2";
         execute!(db, sql, same.id, organization, Time(new.now))?;
         return Ok(Enqueued::Unchanged(SourceId(same.id.0)));
     }
@@ -166,7 +167,7 @@ async fn enqueue(
         "UPDATE knowledge_sources
          SET kind = $3, status = $4, failure_kind = NULL, failure_message = NULL, given_title = $5, url = $6,
              content_hash = COALESCE($7, content_hash), refresh_every_s = $8, due_at = $9, lease = $10, lease_until = $11,
-             tries = $12, deadline_at = $13, embedded = 0, to_embed = 0, misses = 0, crawl_id = NULL
+             tries = $12, deadline_at = $13, embedded = 0, to_embed = 0, misses = 0, crawl_id = NULL, updated_at = $9
          WHERE id = $1 AND organization_id = $2",
         Id(id.0),
         organization,

@@ -124,13 +124,14 @@ async fn take(
             due_source,
             "UPDATE knowledge_sources
              SET status = 'reading', lease = $2, lease_until = $3, tries = tries + 1,
-                 deadline_at = COALESCE(deadline_at, $4)
+                 deadline_at = COALESCE(deadline_at, $4), updated_at = $5
              WHERE id = $1"
         ),
         id,
         Id(lease.0),
         Time(lease_until),
-        Time(deadline_at)
+        Time(deadline_at),
+        Time(now)
     )?;
     taken.map(DueRow::due).transpose()
 }
@@ -157,7 +158,7 @@ async fn settle(db: &mut Conn<'_>, due: &DueSource, result: &ReadResult, now: Ti
         "UPDATE knowledge_sources
          SET status = $4, failure_kind = $5, failure_message = $6, due_at = $7, misses = $8,
              tries = CASE WHEN $9 THEN tries ELSE 0 END, deadline_at = CASE WHEN $9 THEN deadline_at ELSE NULL END,
-             etag = $10, last_modified = $11, checked_at = CASE WHEN $9 THEN checked_at ELSE $12 END,
+             etag = $10, last_modified = $11, checked_at = CASE WHEN $9 THEN checked_at ELSE $12 END, updated_at = $12,
              content_hash = COALESCE($13, content_hash), lease = NULL, lease_until = NULL, embedded = 0, to_embed = 0
          WHERE id = $1 AND organization_id = $2 AND lease = $3",
         Id(due.id.0),
@@ -187,13 +188,11 @@ async fn settle(db: &mut Conn<'_>, due: &DueSource, result: &ReadResult, now: Ti
         execute!(
             db,
             "UPDATE knowledge_sources
-             SET text = '', chunks = 0, revision = $3, content_hash = NULL, etag = NULL, last_modified = NULL,
-                 updated_at = $4
+             SET text = '', chunks = 0, revision = $3, content_hash = NULL, etag = NULL, last_modified = NULL
              WHERE id = $1 AND organization_id = $2",
             Id(due.id.0),
             Id(due.organization.0),
-            Id(revision.0),
-            Time(now)
+            Id(revision.0)
         )?;
         execute!(db, "DELETE FROM passages WHERE source_id = $1", Id(due.id.0))?;
         bump(db, due.organization).await?;

@@ -3,4 +3,5 @@
 pub mod data;
 mod embeds;
 mod reads;
+mod touches;
 mod writes;
