@@ -14,6 +14,14 @@ use crate::{
     time::Timestamp,
 };
 
+/// The most bytes of a client's own id or name of something: a visitor, a conversation or a message.
+pub const CLIENT_NAME_BYTES: usize = 200;
+
+/// Whether a text may be a client's own id or name of something. An empty one names nothing.
+pub fn is_client_name(text: &str) -> bool {
+    text.len() <= CLIENT_NAME_BYTES && !text.chars().any(char::is_control)
+}
+
 /// One message of the history that a client sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientMessage {

@@ -1,5 +1,6 @@
 //! The root's description of itself: OpenAPI 2.0 as PostgREST writes it, from which clients generate types.
 
+use resly_core::conversation::CLIENT_NAME_BYTES;
 use serde_json::{Map, Value, json};
 
 use crate::registry::{Column, Rule, TABLES, Table, Type, Verb};
@@ -126,7 +127,7 @@ fn property(table: &Table, column: &Column) -> Value {
     if let Some(object) = property.as_object_mut() {
         match rule {
             Some(Rule::OneOf(values)) => drop(object.insert("enum".to_owned(), json!(values))),
-            Some(Rule::Name(most)) => drop(object.insert("maxLength".to_owned(), json!(most))),
+            Some(Rule::Name) => drop(object.insert("maxLength".to_owned(), json!(CLIENT_NAME_BYTES))),
             None => {}
         }
         object.extend(note.map(|note| ("description".to_owned(), Value::String(note))));

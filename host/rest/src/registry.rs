@@ -2,6 +2,8 @@
 //!
 //! Secrets, hashes, sealed bytes and the host's own bookkeeping are not in the registry.
 
+use resly_core::conversation::{CLIENT_NAME_BYTES, is_client_name};
+
 use crate::error::RestError;
 
 /// The type of a column, by what PostgreSQL calls it.
@@ -98,22 +100,22 @@ pub struct Check {
 /// A rule of a [`Check`]. Null breaks none, as in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rule {
-    /// A text of at least one character and at most so many, none of them a control character.
-    Name(usize),
+    /// What chats take as a client's name of something, and not empty.
+    Name,
     OneOf(&'static [&'static str]),
 }
 
 impl Rule {
     fn holds(self, text: &str) -> bool {
         match self {
-            Self::Name(most) => !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control),
+            Self::Name => !text.is_empty() && is_client_name(text),
             Self::OneOf(values) => values.contains(&text),
         }
     }
 
     fn text(self) -> String {
         match self {
-            Self::Name(most) => format!("has 1 to {most} characters, and no control characters"),
+            Self::Name => format!("has 1 to {CLIENT_NAME_BYTES} bytes, and no control characters"),
             Self::OneOf(values) => format!("is one of {}", values.join(", ")),
         }
     }
@@ -283,7 +285,7 @@ tables! {
         "last_seen_at" Timestamp; "updated_at" Timestamp;
     }
     checks {
-        "external_id": Rule::Name(256);
+        "external_id": Rule::Name;
     }
     "workflows", "When which action is called.", [] {
         "id" Uuid; "organization_id" Uuid; "name" Text; "triggers" Jsonb; "connection_id" Uuid null;
@@ -334,11 +336,11 @@ mod tests {
             let table = super::table(table).unwrap();
             table.check(table.column(column).unwrap(), text)
         };
-        let longest = "ü".repeat(256);
+        let longest = "ü".repeat(CLIENT_NAME_BYTES / 2);
         for good in ["a", " ", "anna@example.com", &longest] {
             assert_eq!(check("visitors", "external_id", good), Ok(()), "{good}");
         }
-        let long = "ü".repeat(257);
+        let long = "ü".repeat(CLIENT_NAME_BYTES / 2 + 1);
         for bad in ["", "a\nb", &long] {
             let refused = check("visitors", "external_id", bad).unwrap_err();
             assert_eq!((refused.status, refused.code.as_ref()), (400, "23514"), "{bad:?}");

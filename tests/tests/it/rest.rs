@@ -280,10 +280,14 @@ async fn values_that_break_a_rule_of_their_column_are_refused() {
     let app = TestApp::start().await;
     let client = Client::of(&app, Scope::DataWrite).await;
     let visitor = |id: &str| client.send(Method::POST, "visitors").json(&json!({"external_id": id}));
-    for id in [String::new(), "a".repeat(257)] {
+    for id in [String::new(), "a".repeat(201), "ü".repeat(101)] {
         assert_eq!(refused(visitor(&id)).await, (400, "23514".to_owned()), "{id}");
     }
-    assert_eq!(visitor(&"a".repeat(256)).send().await.unwrap().status(), StatusCode::CREATED);
+    // Whoever can be stored can chat.
+    let longest = "ü".repeat(100);
+    assert_eq!(visitor(&longest).send().await.unwrap().status(), StatusCode::CREATED);
+    app.answer(json!({"messages": [{"role": "user", "content": "Hi"}], "visitorId": longest})).await;
+    assert_eq!(client.get("visitors?select=external_id").await, json!([{"external_id": longest}]));
     let csv = client.send(Method::POST, "visitors").header("content-type", "text/csv").body("external_id\n\"\"\n");
     assert_eq!(refused(csv).await, (400, "23514".to_owned()));
     let ticket = json!({"subject": "a", "body": "b", "status": "pending"});

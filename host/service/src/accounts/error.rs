@@ -1,10 +1,9 @@
 //! Why something can't be done with an account.
 
-use resly_core::{connector::call::CallError, error::StoreError};
+use resly_core::{connector::call::CallError, conversation::CLIENT_NAME_BYTES, error::StoreError};
 use resly_egress::OAuthError;
 use resly_vault::VaultError;
 
-use super::visitor::LONGEST;
 use crate::{FieldError, NoPublicUrl, connections::ConnectionError};
 
 /// Why something can't be done with an account.
@@ -18,7 +17,7 @@ pub enum AccountError {
     VisitorsBringTheirs,
     #[error("this connection has one account, the organization's own")]
     OneAccount,
-    #[error("1 to {LONGEST} bytes without control characters, as a chat's `visitorId`")]
+    #[error("1 to {CLIENT_NAME_BYTES} bytes without control characters, as a chat's `visitorId`")]
     BadVisitor,
     #[error("this connection doesn't authenticate by `oauth2`; set its `credentials`")]
     NotOauth,

@@ -10,6 +10,7 @@ use resly_core::{
         call::ConnectionStore,
         connection::{Connection, Owner},
     },
+    conversation::is_client_name,
     error::StoreError,
     id::{ConnectionId, OrganizationId},
 };
@@ -20,9 +21,6 @@ use crate::{
     App,
     connections::{self, validate},
 };
-
-/// The longest name of a visitor, in bytes. A chat's `visitorId` has the same limit.
-pub(super) const LONGEST: usize = 200;
 
 /// A visitor's account. `None` when the visitor has connected none.
 #[boxed]
@@ -107,7 +105,7 @@ pub(super) async fn find(
     if connection.owner != Owner::Visitor {
         return Err(AccountError::OneAccount);
     }
-    if visitor.is_empty() || visitor.len() > LONGEST || visitor.chars().any(char::is_control) {
+    if visitor.is_empty() || !is_client_name(&visitor) {
         return Err(AccountError::BadVisitor);
     }
     let key = AccountKey { organization: connection.organization, connection: connection.id, visitor: Some(visitor) };

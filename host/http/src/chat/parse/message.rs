@@ -1,12 +1,15 @@
 //! One message of a history, in each of the shapes that clients send.
 
-use resly_core::{conversation::ClientMessage, model::Role};
+use resly_core::{
+    conversation::{ClientMessage, is_client_name},
+    model::Role,
+};
 use resly_service::FieldError;
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::{NAME_CAP, kind};
+use super::{kind, no_name};
 
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "utoipa's derive reads it")]
@@ -63,9 +66,9 @@ pub(super) fn message(at: usize, item: Value, mistakes: &mut Vec<FieldError>) ->
     let id = match item.remove("id") {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) if id.is_empty() => None,
-        Some(Value::String(id)) if id.len() <= NAME_CAP && !id.chars().any(char::is_control) => Some(id),
+        Some(Value::String(id)) if is_client_name(&id) => Some(id),
         Some(Value::String(_)) => {
-            mistakes.push(FieldError::new(path(".id"), format!("at most {NAME_CAP} bytes without control characters")));
+            mistakes.push(FieldError::new(path(".id"), no_name()));
             None
         }
         Some(other) => {

@@ -10,7 +10,12 @@ mod message;
 mod tests;
 mod verdict;
 
-use resly_core::{approval::Verdict, conversation::ClientMessage, id::ApprovalId, model::Role};
+use resly_core::{
+    approval::Verdict,
+    conversation::{CLIENT_NAME_BYTES, ClientMessage, is_client_name},
+    id::ApprovalId,
+    model::Role,
+};
 use resly_service::FieldError;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -25,9 +30,6 @@ use crate::problem::Problem;
 
 /// The most messages in one history.
 pub const MESSAGES_CAP: usize = 1_000;
-/// The most bytes of an id or a name.
-const NAME_CAP: usize = 200;
-const NO_NAME: &str = "at most 200 bytes without control characters";
 
 /// A question with its history, as `{role, content}` messages or as the AI SDK's UI messages. It is read member by member,
 /// so that every mistake is told at once.
@@ -163,11 +165,11 @@ pub fn chat_body(json: Value) -> Result<ChatBody, Problem> {
 
 /// Reads a name or an id.
 pub fn name<'t>(field: &str, text: &'t str) -> Result<&'t str, Problem> {
-    if is_name(text) { Ok(text) } else { Err(Problem::invalid_at(field, NO_NAME)) }
+    if is_client_name(text) { Ok(text) } else { Err(Problem::invalid_at(field, no_name())) }
 }
 
-fn is_name(text: &str) -> bool {
-    text.len() <= NAME_CAP && !text.chars().any(char::is_control)
+fn no_name() -> String {
+    format!("at most {CLIENT_NAME_BYTES} bytes without control characters")
 }
 
 /// Reads a short text, or nothing. `null` counts as nothing.
@@ -175,8 +177,8 @@ fn text_field(body: &mut Map<String, Value>, name: &str, mistakes: &mut Vec<Fiel
     match body.remove(name)? {
         Value::Null => None,
         Value::String(text) if text.is_empty() => None,
-        Value::String(text) if !is_name(&text) => {
-            mistakes.push(FieldError::new(name, NO_NAME));
+        Value::String(text) if !is_client_name(&text) => {
+            mistakes.push(FieldError::new(name, no_name()));
             None
         }
         Value::String(text) => Some(text),

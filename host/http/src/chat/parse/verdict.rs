@@ -1,11 +1,9 @@
 //! A person's verdicts on pending calls: the parts of the last message in the state `approval-responded`, as the AI SDK
 //! sends them.
 
-use resly_core::{approval::Verdict, id::ApprovalId};
+use resly_core::{approval::Verdict, conversation::CLIENT_NAME_BYTES, id::ApprovalId};
 use resly_service::FieldError;
 use serde_json::Value;
-
-use super::NAME_CAP;
 
 /// The most verdicts at once; an answer asks for fewer.
 const VERDICTS_CAP: usize = 32;
@@ -28,7 +26,7 @@ pub(super) fn verdicts_of(
         }
         let approval = &part["approval"];
         let path = |field: &str| format!("messages[{at}].parts[{part_at}].approval.{field}");
-        let Some(id) = approval["id"].as_str().filter(|id| id.len() <= NAME_CAP) else {
+        let Some(id) = approval["id"].as_str().filter(|id| id.len() <= CLIENT_NAME_BYTES) else {
             mistakes.push(FieldError::new(path("id"), "the approval's id is expected"));
             continue;
         };
