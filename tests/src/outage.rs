@@ -3,7 +3,13 @@
 //! A failure in here is a mistake in a test, so it panics.
 #![expect(clippy::unwrap_used, reason = "this is test code in a library's place")]
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use tokio::{
     io::copy_bidirectional,
@@ -28,6 +34,7 @@ pub struct Relay {
     /// A URL that leads through it.
     pub url: String,
     line: watch::Sender<Line>,
+    tries: Arc<AtomicUsize>,
     _folder: tempfile::TempDir,
 }
 
@@ -40,8 +47,11 @@ impl Relay {
         let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
         let line = watch::Sender::new(Line::Open);
         let state = line.clone();
+        let tries = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&tries);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
+                count.fetch_add(1, Ordering::SeqCst);
                 let (server, mut state) = (server.clone(), state.subscribe());
                 tokio::spawn(async move {
                     if *state.borrow_and_update() == Line::Open {
@@ -57,7 +67,7 @@ impl Relay {
             }
         });
         let url = format!("{base}?host={}", folder.path().display().to_string().replace('/', "%2F"));
-        Self { url, line, _folder: folder }
+        Self { url, line, tries, _folder: folder }
     }
 
     /// Cuts every connection and accepts no new one.
@@ -72,5 +82,10 @@ impl Relay {
 
     pub fn mend(&self) {
         self.line.send_replace(Line::Open);
+    }
+
+    /// How often somebody connected, also while it was cut.
+    pub fn tries(&self) -> usize {
+        self.tries.load(Ordering::SeqCst)
     }
 }

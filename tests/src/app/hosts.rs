@@ -9,7 +9,7 @@ use std::{net::SocketAddr, sync::Arc};
 use resly_core::knowledge::document::Extractor;
 
 use super::{Launch, TestApp};
-use crate::host::Parts;
+use crate::{host::Parts, outage::Relay};
 
 impl TestApp {
     /// Two hosts, with any server at this address.
@@ -18,6 +18,16 @@ impl TestApp {
         let first = Self::launch(launch.clone()).await;
         let second = first.another(&launch).await;
         (first, second)
+    }
+
+    /// Two hosts, of which the second one hears of changes over connections that can be cut.
+    pub async fn pair_with_a_line() -> (Self, Self, Relay) {
+        let launch = Self::on_a_database(&["127.0.0.1:9".parse().unwrap()], Parts::default()).await;
+        let first = Self::launch(launch.clone()).await;
+        let line = Relay::start(launch.database_url.as_deref().unwrap());
+        let settings = vec![("RESLY_DATABASE_DIRECT_URL".to_owned(), line.url.clone())];
+        let second = first.another(&Launch { settings, ..launch }).await;
+        (first, second, line)
     }
 
     /// So many hosts, which read documents with this extractor, with any servers at these addresses.
