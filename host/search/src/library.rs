@@ -91,7 +91,7 @@ impl Library {
         bytes: u64,
     ) -> Self {
         Self {
-            snapshots: Snapshots::new(Arc::clone(&store), Arc::clone(&embedder), folder, bytes),
+            snapshots: Snapshots::new(Arc::clone(&store), Arc::clone(&embedder), Arc::clone(&clock), folder, bytes),
             store,
             calibrator: Calibrator::new(Arc::clone(&embedder)),
             embedder,

@@ -17,6 +17,7 @@ use resly_core::{
     error::StoreError,
     id::{OrganizationId, RevisionId},
     knowledge::{Embedder, KnowledgeStore, RevisionSize},
+    time::{Clock, Timestamp},
 };
 use tokio::time::Instant;
 
@@ -33,6 +34,9 @@ const UPDATE_PATIENCE: Duration = Duration::from_millis(500);
 const FIRST_PATIENCE: Duration = Duration::from_secs(10);
 /// Passages that are loaded from the store at once.
 const BATCH: u32 = 2000;
+/// How long a snapshot is used that doesn't hold all that it should, or that isn't in the data folder, before that is tried
+/// again.
+pub(crate) const RETRY: Duration = Duration::from_secs(5);
 /// How long a snapshot stays after its last use.
 const IDLE: Duration = Duration::from_secs(1800);
 /// What a snapshot weighs at least. Its memory is less; but each has some ten mapped files, of which a process may have
@@ -49,6 +53,15 @@ pub struct Snapshot {
     pub synonyms: Arc<SynonymIndex>,
     /// Microseconds since 1970 of the last search, 0 before the first.
     pub searched_at: AtomicI64,
+    /// When it is made again, though nothing has changed.
+    retry_at: Option<Timestamp>,
+}
+
+impl Snapshot {
+    /// Whether it is of this version or a later one, as whole as it could be made.
+    fn is_current(&self, version: u64, now: Timestamp) -> bool {
+        self.version >= version && self.retry_at.is_none_or(|at| now < at)
+    }
 }
 
 /// The snapshots in memory. It is cheap to clone.
@@ -58,6 +71,7 @@ pub struct Snapshots(Arc<Inner>);
 struct Inner {
     store: Arc<dyn KnowledgeStore>,
     embedder: Arc<dyn Embedder>,
+    clock: Arc<dyn Clock>,
     /// A folder for each organization is in here.
     folder: PathBuf,
     open: Cache<OrganizationId, Arc<Snapshot>>,
@@ -73,7 +87,13 @@ struct Running {
 
 impl Snapshots {
     /// `bytes` is the most that all snapshots together weigh.
-    pub fn new(store: Arc<dyn KnowledgeStore>, embedder: Arc<dyn Embedder>, folder: PathBuf, bytes: u64) -> Self {
+    pub fn new(
+        store: Arc<dyn KnowledgeStore>,
+        embedder: Arc<dyn Embedder>,
+        clock: Arc<dyn Clock>,
+        folder: PathBuf,
+        bytes: u64,
+    ) -> Self {
         // One that weighed more than the whole would never be kept.
         let heaviest = (bytes / 2).max(1);
         let weight = move |_: &OrganizationId, snapshot: &Arc<Snapshot>| {
@@ -88,14 +108,14 @@ impl Snapshots {
             .eviction_policy(EvictionPolicy::lru())
             .time_to_idle(IDLE)
             .build();
-        Self(Arc::new(Inner { store, embedder, folder, open, running: Mutex::default() }))
+        Self(Arc::new(Inner { store, embedder, clock, folder, open, running: Mutex::default() }))
     }
 
     /// A snapshot of `version` or later. An older one, or none, when an update takes too long for a search.
     pub async fn get(&self, organization: OrganizationId, version: u64) -> Result<Option<Arc<Snapshot>>, StoreError> {
         loop {
             let have = self.0.open.get(&organization).await;
-            if have.as_ref().is_some_and(|have| have.version >= version) {
+            if have.as_ref().is_some_and(|have| have.is_current(version, self.0.clock.now())) {
                 return Ok(have);
             }
             let patience = if have.is_some() { UPDATE_PATIENCE } else { FIRST_PATIENCE };
@@ -199,7 +219,10 @@ impl Inner {
         let have = self.open.get(&organization).await;
         // Read after `version`, so it may be newer, never older.
         let sources = self.store.revisions(organization).await?;
-        let vectors = have.as_ref().map(|have| have.vectors.clone()).unwrap_or_default();
+        let mut vectors = have.as_ref().map(|have| have.vectors.clone()).unwrap_or_default();
+        if have.as_ref().is_some_and(|have| have.retry_at.is_some()) {
+            vectors.forget_empty();
+        }
         let vectors = self.update_vectors(organization, vectors, &sources).await?;
         let known_synonyms = have.as_ref().map(|have| Arc::clone(&have.synonyms));
         let words = have.and_then(|have| have.words.clone());
@@ -216,6 +239,7 @@ impl Inner {
                 Arc::new(made.unwrap_or_default())
             }
         };
+        let settled = words.as_ref().is_some_and(|words| !words.is_in_memory() && words.has_exactly(&ids(&with_words)));
         let made = Arc::new(Snapshot {
             version,
             words,
@@ -223,6 +247,7 @@ impl Inner {
             passages: Passages::default(),
             synonyms,
             searched_at: AtomicI64::new(0),
+            retry_at: (!settled).then(|| self.clock.now().plus(RETRY)),
         });
         self.open.insert(organization, Arc::clone(&made)).await;
         Ok(made)
@@ -250,7 +275,7 @@ impl Inner {
     }
 
     /// The index of words, first from the data folder; from scratch when that is broken; in memory when the folder can't
-    /// be used.
+    /// be used, as when its disk is full.
     async fn update_words(
         &self,
         organization: OrganizationId,
@@ -258,13 +283,17 @@ impl Inner {
         sources: &[RevisionSize],
     ) -> Result<Option<Arc<WordIndex>>, StoreError> {
         let wanted = ids(sources);
-        if let Some(have) = &have
-            && have.has_exactly(&wanted)
+        let whole = have.clone().filter(|have| have.has_exactly(&wanted));
+        if let Some(have) = &whole
+            && !have.is_in_memory()
         {
-            return Ok(Some(Arc::clone(have)));
+            return Ok(whole);
         }
         let mut attempt = Attempt::Open;
         loop {
+            if attempt == Attempt::Memory && whole.is_some() {
+                return Ok(whole);
+            }
             let place = if attempt == Attempt::Memory { Place::Memory } else { self.place(organization) };
             let wipe = attempt == Attempt::Wipe;
             let error = match self.write_words(organization, place, wipe, have.clone(), sources, &wanted).await {
@@ -306,11 +335,14 @@ impl Inner {
         if !gone.is_empty() {
             update = blocking(move || update.delete(&gone)).await?;
         }
+        let mut written: HashSet<RevisionId> = known.intersection(wanted).copied().collect();
         for batch in batches(&missing) {
             let texts = self.store.load_texts(organization, &batch).await.map_err(WordsError::Store)?;
+            written.extend(texts.iter().map(|text| text.revision));
             update = blocking(move || update.add(&texts)).await?;
         }
-        blocking(move || update.commit()).await
+        let words = blocking(move || update.commit()).await?;
+        if words.has_exactly(&written) { Ok(words) } else { Err(WordsError::Incomplete) }
     }
 }
 

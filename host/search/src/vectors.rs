@@ -39,6 +39,11 @@ impl VectorIndex {
         self.sources.retain(|known| sources.contains(&known.source));
     }
 
+    /// Leaves out the sources without vectors, so that they are read again.
+    pub fn forget_empty(&mut self) {
+        self.sources.retain(|known| !known.passages.is_empty());
+    }
+
     /// Adds sources with their vectors, which are in order of source and position.
     pub fn add(&mut self, sources: &[RevisionId], vectors: &[StoredVector]) {
         for id in sources {

@@ -248,9 +248,10 @@ impl Library {
     /// tries again.
     #[boxed]
     pub async fn changed(&self, organization: OrganizationId) {
-        self.versions.invalidate(&organization).await;
         let updated = async {
-            let version = self.version(organization).await?;
+            // Not as searches read it: one that began before the change may be reading the version before it.
+            let version = self.store.knowledge_version(organization).await?;
+            self.versions.insert(organization, version).await;
             self.snapshots.update(organization, version).await
         };
         if let Err(error) = updated.await {

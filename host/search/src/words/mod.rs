@@ -69,6 +69,8 @@ pub enum WordsError {
     Format { found: String, expected: &'static str },
     #[error("these files are damaged: {0}")]
     Damaged(String),
+    #[error("it doesn't hold what was written to it")]
+    Incomplete,
     #[error("its folder can't be used: {0}")]
     Folder(#[from] std::io::Error),
     #[error("{0}")]
@@ -92,6 +94,11 @@ impl WordIndex {
     /// Whether it holds these sources and no others.
     pub fn has_exactly(&self, sources: &HashSet<RevisionId>) -> bool {
         self.sources.len() == sources.len() && self.sources.iter().all(|source| sources.contains(source))
+    }
+
+    /// Whether it is lost with the process, since its folder couldn't be used.
+    pub fn is_in_memory(&self) -> bool {
+        self.memory > 0
     }
 
     /// The languages of its passages, the most frequent first.

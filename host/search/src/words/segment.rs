@@ -31,7 +31,8 @@ pub struct WordIndex {
     pub(super) languages: Vec<Language>,
     /// The files that it was read from.
     pub(super) files: HashSet<PathBuf>,
-    memory: usize,
+    /// Bytes of it that are in no file.
+    pub(super) memory: usize,
 }
 
 pub struct Segment {

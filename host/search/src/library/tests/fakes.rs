@@ -30,6 +30,8 @@ pub struct Fake {
     pub asked: [AtomicUsize; 4],
     pub full: AtomicBool,
     pub down: AtomicBool,
+    /// Whether texts and vectors are left out, as by a reader that doesn't see the newest rows.
+    pub behind: AtomicBool,
     /// Closed when it has no permits: texts are loaded when it opens.
     pub gate: Semaphore,
 }
@@ -44,6 +46,7 @@ impl Default for Fake {
             asked: Default::default(),
             full: AtomicBool::new(false),
             down: AtomicBool::new(false),
+            behind: AtomicBool::new(false),
             gate,
         }
     }
@@ -142,6 +145,7 @@ impl KnowledgeStore for Fake {
         }
         drop(self.gate.acquire().await.unwrap());
         let mut own = self.passages(organization);
+        own.retain(|_| !self.behind.load(Ordering::Relaxed));
         own.retain(|(source, _)| revisions.contains(&RevisionId(source.id.0)));
         own.sort_by_key(|(source, passage)| (source.id, passage.id));
         let text = |(position, (source, passage)): (u64, (NewSource, NewPassage))| PassageText {
@@ -163,6 +167,7 @@ impl KnowledgeStore for Fake {
     ) -> Result<Vec<StoredVector>, StoreError> {
         self.count(VECTORS);
         let mut own = self.passages(organization);
+        own.retain(|_| !self.behind.load(Ordering::Relaxed));
         own.retain(|(source, _)| source.embedder == embedder && revisions.contains(&RevisionId(source.id.0)));
         own.sort_by_key(|(source, passage)| (source.id, passage.id));
         let vector = |(source, passage): (NewSource, NewPassage)| StoredVector {
@@ -239,6 +244,7 @@ pub struct Setup {
     pub store: Arc<Fake>,
     pub embedder: Arc<Topics>,
     pub random: Arc<SequenceRandom>,
+    pub clock: Arc<ManualClock>,
     pub folder: tempfile::TempDir,
 }
 
@@ -250,8 +256,9 @@ impl Setup {
     pub fn with_snapshot_bytes(bytes: u64) -> Self {
         let (store, embedder) = (Arc::<Fake>::default(), Arc::<Topics>::default());
         let (random, folder) = (Arc::<SequenceRandom>::default(), tempfile::tempdir().unwrap());
-        let library = open(&store, &embedder, &random, folder.path(), bytes);
-        Self { library, store, embedder, random, folder }
+        let clock = Arc::new(ManualClock::at(now()));
+        let library = open_at(&store, &embedder, &random, Arc::clone(&clock), folder.path(), bytes);
+        Self { library, store, embedder, random, clock, folder }
     }
 
     /// Another process or a later start, with the same store and folder.
@@ -271,11 +278,22 @@ pub fn open(
     folder: &Path,
     bytes: u64,
 ) -> Library {
+    open_at(store, embedder, random, Arc::new(ManualClock::at(now())), folder, bytes)
+}
+
+fn open_at(
+    store: &Arc<Fake>,
+    embedder: &Arc<Topics>,
+    random: &Arc<SequenceRandom>,
+    clock: Arc<ManualClock>,
+    folder: &Path,
+    bytes: u64,
+) -> Library {
     Library::with_snapshot_bytes(
         Arc::clone(store) as _,
         Arc::clone(embedder) as _,
         folder.to_owned(),
-        Arc::new(ManualClock::at(now())),
+        clock,
         Arc::clone(random) as _,
         bytes,
     )

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use uuid::Uuid;
 
 use super::{super::*, fakes::*};
+use crate::snapshots::RETRY;
 
 /// As another host or a killed one would leave it: stored, and not in this host's index.
 async fn store_alone(setup: &Setup, title: &str, words: &str) {
@@ -75,6 +76,45 @@ async fn a_folder_that_cannot_be_used_or_is_locked_is_replaced_by_memory() {
     assert_eq!(titles(&setup.again(), ORG, "lion").await, ["B:"]);
     std::fs::remove_file(setup.folder.path()).unwrap();
     std::fs::create_dir(setup.folder.path()).unwrap();
+}
+
+/// As when the folder's disk was full, and there is room again.
+#[tokio::test]
+async fn an_index_in_memory_goes_to_the_folder_once_that_can_be_used() {
+    let setup = Setup::new();
+    std::fs::remove_dir_all(setup.folder.path()).unwrap();
+    std::fs::write(setup.folder.path(), "a file").unwrap();
+    setup.library.add(ORG, text("A", "A zebra.")).await.unwrap();
+    assert_eq!(titles(&setup.library, ORG, "zebra").await, ["A:"]);
+    setup.store.counts();
+    setup.clock.advance(RETRY);
+    assert_eq!(titles(&setup.library, ORG, "zebra").await, ["A:"]);
+    assert_eq!(setup.store.counts()[TEXTS], 0, "what is in memory isn't made again in memory");
+
+    std::fs::remove_file(setup.folder.path()).unwrap();
+    std::fs::create_dir(setup.folder.path()).unwrap();
+    assert_eq!(titles(&setup.library, ORG, "zebra").await, ["A:"]);
+    assert!(!setup.files().exists(), "it isn't tried at each search");
+    setup.clock.advance(RETRY);
+    assert_eq!(titles(&setup.library, ORG, "zebra").await, ["A:"]);
+    assert!(setup.files().join("meta.json").exists());
+    setup.clock.advance(RETRY);
+    setup.store.counts();
+    titles(&setup.library, ORG, "zebra").await;
+    assert_eq!(setup.store.counts()[TEXTS], 0, "nothing is left to do");
+}
+
+#[tokio::test]
+async fn what_an_index_lacks_is_added_without_a_change() {
+    let setup = Setup::new();
+    setup.library.add(ORG, text("A", "A zebra.")).await.unwrap();
+    setup.store.behind.store(true, Ordering::Relaxed);
+    setup.library.add(ORG, text("B", "You pay for a zebra.")).await.unwrap();
+    setup.store.behind.store(false, Ordering::Relaxed);
+    assert_eq!(titles(&setup.library, ORG, "zebra").await, ["A:"]);
+    setup.clock.advance(RETRY);
+    assert_eq!(titles(&setup.library, ORG, "zebra").await.len(), 2);
+    assert_eq!(titles(&setup.library, ORG, "money").await, ["B:"], "its vectors are there as well");
 }
 
 #[tokio::test]
