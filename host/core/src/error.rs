@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The disk of the database is full. Reads still work.
     #[error("the database's disk is full while trying to {doing}: {detail}")]
     Full { doing: &'static str, detail: String },
+    /// This host was told to write nothing. Reads work.
+    #[error("this host is read-only (RESLY_READ_ONLY), so it can't {doing}")]
+    ReadOnly { doing: &'static str },
     /// A row or a statement isn't what the code expects.
     #[error("the database refused to {doing}: {detail}")]
     Broken { doing: &'static str, detail: String },

@@ -96,6 +96,10 @@ fn may_change(request: &Request) -> bool {
 
 /// Runs the handler unless a rate of the key is reached, or the plan doesn't have what the route needs.
 async fn within_rates(api: &Api, identity: Arc<Identity>, mut request: Request, next: Next) -> Response {
+    // Before anything is done that can't be stored then.
+    if api.app.store.is_read_only() && !request.method().is_safe() {
+        return Problem::read_only().into_response();
+    }
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let streams = rates::is_stream(request.method(), route);
     let held = identity.features.clone();

@@ -22,6 +22,8 @@ pub async fn alive() -> &'static str {
 pub struct Ready {
     /// Always `ready`.
     status: &'static str,
+    /// Whether it answers reads only (`RESLY_READ_ONLY`).
+    read_only: bool,
     checks: Checks,
 }
 
@@ -33,7 +35,7 @@ pub struct Ready {
 pub async fn ready(State(api): State<Api>) -> Result<Json<Ready>, Problem> {
     let checks = api.readiness.check(&api.app).await;
     match failure(&checks) {
-        None => Ok(Json(Ready { status: "ready", checks })),
+        None => Ok(Json(Ready { status: "ready", read_only: api.app.store.is_read_only(), checks })),
         Some((kind, detail, seconds)) => {
             Err(Problem::new(kind, detail).with(|members| members.checks = Some(checks)).retry_after(seconds))
         }

@@ -139,6 +139,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let app = Arc::clone(&api.app);
     let url = serve::url(config.public_url.as_ref(), listener.local_addr()?);
     tracing::info!(%url, store = app.store.kind(), model = app.turns.model.name(), "listening");
+    if app.store.is_read_only() {
+        tracing::warn!("this host answers reads only, and runs no jobs: unset RESLY_READ_ONLY to have it write again");
+    }
     if !app.store.has_organizations().await? {
         tracing::warn!("there is no organization yet: {}", new_key::init_hint(&config));
     }

@@ -138,6 +138,9 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let pepper = secrets::pepper(&wrapping, &keys, &store, &*random).await?;
     let host_key = secrets::host_key(&wrapping, &store, &*random).await?;
+    // The tables are up to date, and what hosts need of them is there.
+    let store = if config.read_only { store.read_only() } else { store };
+    let wrapping = secrets::wrapping(&keys, &store, &random);
     let cluster =
         Cluster::new(store.clone(), host_key, config.internal_url.clone(), Arc::clone(&clock), Arc::clone(&random))?;
     let mac_key = keys.derive_newest("resly compiled components v1");

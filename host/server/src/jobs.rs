@@ -26,7 +26,7 @@ const CANCEL_EVERY: Duration = Duration::from_secs(1);
 pub fn start(app: &Arc<App>) -> JoinSet<()> {
     let mut jobs = JoinSet::new();
     if app.jobs {
-        for job in Job::all(app.store.is_shared()) {
+        for job in Job::all(app.store.is_shared(), app.store.is_read_only()) {
             jobs.spawn(job.repeat(Arc::clone(app)));
         }
         let app = Arc::clone(app);
@@ -50,8 +50,12 @@ enum Job {
 }
 
 impl Job {
-    /// The jobs of a host, which shares its database with other hosts or has it for itself.
-    fn all(shared: bool) -> Vec<Self> {
+    /// The jobs of a host, which shares its database with other hosts or has it for itself. One that is read-only tells the
+    /// others that it runs, and does nothing else.
+    fn all(shared: bool, read_only: bool) -> Vec<Self> {
+        if read_only {
+            return if shared { vec![Self::Renew] } else { Vec::new() };
+        }
         let mut jobs =
             vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl, Self::Erase];
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
@@ -224,9 +228,10 @@ mod tests {
 
     #[test]
     fn a_host_alone_does_nothing_for_other_hosts() {
-        let alone = Job::all(false);
-        let mut shared = Job::all(true);
+        let alone = Job::all(false, false);
+        let mut shared = Job::all(true, false);
         shared.retain(|job| !alone.contains(job));
         assert_eq!(shared, [Job::Cancel, Job::Renew, Job::Tell]);
+        assert_eq!((Job::all(false, true), Job::all(true, true)), (vec![], vec![Job::Renew]));
     }
 }

@@ -345,7 +345,7 @@ impl Store {
     /// Stores when keys were last used. Callers gather the times and send them now and then.
     #[boxed]
     pub async fn keys_used(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), StoreError> {
-        self.write("note that keys were used", move |mut db| {
+        self.write_passing("note that keys were used", move |mut db| {
             Box::pin(async move {
                 for (key, at) in used {
                     execute!(

@@ -177,6 +177,7 @@ pub struct Store {
     parts: Arc<Mutex<()>>,
     /// How much the log may still take today: see [`log_budget`].
     log_budget: Arc<log_budget::LogBudget>,
+    read_only: bool,
 }
 
 /// Connections to the database.
@@ -243,6 +244,16 @@ impl Store {
             Backend::Sqlite { .. } => "sqlite",
             Backend::Postgres { .. } => "postgres",
         }
+    }
+
+    /// The same store, which refuses to write. Only what hosts write by themselves while nobody changes anything goes on:
+    /// when keys were used, requests of this minute, and that this host runs. Copies of a store leave these out.
+    pub fn read_only(self) -> Self {
+        Self { read_only: true, ..self }
+    }
+
+    pub fn is_read_only(&self) -> bool {
+        self.read_only
     }
 
     /// Asks the database which version its tables have.
@@ -312,8 +323,21 @@ impl Store {
         reader.map_err(failed(doing))
     }
 
-    /// Runs an operation as one transaction. All of it is stored durably, or nothing.
+    /// Runs an operation as one transaction. All of it is stored durably, or nothing. A read-only store refuses it.
     async fn write<T, E, F>(&self, doing: &'static str, operation: F) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
+    {
+        if self.read_only {
+            return Err(StoreError::ReadOnly { doing }.into());
+        }
+        self.write_passing(doing, operation).await
+    }
+
+    /// The same on a read-only store, too: see [`Store::read_only`].
+    async fn write_passing<T, E, F>(&self, doing: &'static str, operation: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,

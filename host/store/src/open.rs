@@ -255,6 +255,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
         rest: RestPool::sqlite(pool(REST_CONNECTIONS)),
         parts: Arc::default(),
         log_budget: Arc::default(),
+        read_only: false,
     })
 }
 

@@ -58,6 +58,7 @@ mod plain_words;
 mod plans;
 mod proxies;
 mod rates;
+mod read_only;
 mod readiness;
 mod real_binary;
 mod reasons;

@@ -353,7 +353,7 @@ pub(super) fn store_failure(error: &StoreError) -> TurnFailure {
     tracing::error!(%error, "a turn could not be stored");
     match error {
         StoreError::Full { .. } => TurnFailure::DiskFull,
-        StoreError::Unavailable { .. } | StoreError::Broken { .. } => TurnFailure::Store,
+        StoreError::Unavailable { .. } | StoreError::ReadOnly { .. } | StoreError::Broken { .. } => TurnFailure::Store,
     }
 }
 

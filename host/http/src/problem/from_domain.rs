@@ -24,6 +24,8 @@ const LONGEST_IN_FLIGHT: u128 = 30;
 
 /// When a client may come back whose request met a full disk, in seconds.
 const FULL_RETRY_S: u64 = 60;
+/// When a client may come back whose request would have written to a read-only host, in seconds.
+const READ_ONLY_RETRY_S: u64 = 60;
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
@@ -47,8 +49,17 @@ impl From<StoreError> for Problem {
                 )
                 .retry_after(FULL_RETRY_S)
             }
+            StoreError::ReadOnly { .. } => Self::read_only(),
             StoreError::Broken { .. } => Self::internal(&error),
         }
+    }
+}
+
+impl Problem {
+    /// The host was told to write nothing.
+    pub fn read_only() -> Self {
+        let detail = "this host answers reads only, while its operator moves the installation; nothing was done";
+        Self::new(&kinds::READ_ONLY, detail).retry_after(READ_ONLY_RETRY_S)
     }
 }
 

@@ -126,6 +126,8 @@ kinds! {
         "The host accepts a bounded number of questions at once, and refuses those that would wait too long. Nothing was done or counted; send it again after `Retry-After`. If it comes often, the host needs more processors, or the installation more hosts.";
     DISK_FULL = "disk-full", SERVICE_UNAVAILABLE, "The disk is full",
         "The database is up and what is in it can be read, but its disk has no room left. Nothing was accepted or counted. An operator has to make room: the host goes on by itself then.";
+    READ_ONLY = "read-only", SERVICE_UNAVAILABLE, "The host answers reads only",
+        "An operator has set `RESLY_READ_ONLY=1`, as while an installation moves to another store: what is stored can be read, and nothing may change. Chats and searches are counted, so they are refused, too. Nothing was accepted or counted; send it again after `Retry-After`.";
     STILL_COMPILING = "still-compiling", SERVICE_UNAVAILABLE, "The bundled connectors are still being compiled",
         "The host has just started, and compiles the connectors that it brings once for each version. Chats are answered meanwhile; the first call of a connector would wait. Send it traffic when `/readyz` answers 200.";
     SCHEMA_BEHIND = "schema-behind", SERVICE_UNAVAILABLE, "The database's tables are older than this host",

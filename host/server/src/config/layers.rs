@@ -70,6 +70,14 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Switch,
         ..open("production", "production", "1 refuses demo-grade settings; implied by a PostgreSQL store")
     },
+    Setting {
+        kind: Kind::Switch,
+        ..open(
+            "read_only",
+            "read-only",
+            "1 answers reads only, as while the store is copied; writes are refused with 503",
+        )
+    },
     open("model_url", "model-url", "Base URL of a language model's API, with /v1; without it the built-in answerer"),
     open("model", "model", "The model's name"),
     secret("model_key", "The model's API key"),

@@ -46,6 +46,8 @@ pub struct Config {
     pub production: bool,
     /// The value of `RESLY_PRODUCTION`.
     pub declared_production: bool,
+    /// Whether the host answers reads only.
+    pub read_only: bool,
     /// The language model. The built-in one when it isn't set.
     pub model: Option<ModelConfig>,
     /// The most tokens that the model may write in one round.
@@ -150,6 +152,7 @@ impl Config {
             data: layers.text("data").map_or_else(|| PathBuf::from("data"), PathBuf::from),
             production,
             declared_production,
+            read_only: layers.parsed("read_only", mistakes, switch).unwrap_or(false),
             database_url,
             database_direct_url,
             public_url: layers.parsed("public_url", mistakes, public_url),
