@@ -29,6 +29,7 @@ mod openapi;
 mod openapi_enums;
 mod operator;
 mod pagination;
+mod plan_terms;
 mod plan_view;
 mod present;
 pub mod problem;

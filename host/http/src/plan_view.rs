@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::openapi_enums;
 
 /// Every meter, those without a limit too.
-pub fn all_meters(limits: &Limits) -> BTreeMap<Meter, Option<u64>> {
+fn all_meters(limits: &Limits) -> BTreeMap<Meter, Option<u64>> {
     Meter::ALL.into_iter().map(|meter| (meter, limits.get(&meter).copied())).collect()
 }
 
@@ -49,11 +49,11 @@ impl Subscription {
     }
 }
 
+/// The terms of a plan, or those that hold for an organization.
 #[derive(Serialize, ToSchema)]
-pub struct Plan {
-    /// The plan's id.
-    name: String,
-    /// By meter, for a month; `null` is unlimited.
+#[schema(as = PlanTerms)]
+pub struct Terms {
+    /// By meter, for a calendar month; `null` is unlimited.
     #[schema(value_type = BTreeMap<openapi_enums::Meter, Option<u64>>)]
     limits: BTreeMap<Meter, Option<u64>>,
     /// By meter, within a minute; `null` is unlimited.
@@ -68,6 +68,28 @@ pub struct Plan {
     /// After how many days a conversation that nobody continued is deleted; `null` keeps it for ever.
     #[schema(required)]
     conversation_days: Option<u32>,
+}
+
+impl From<plan::Terms> for Terms {
+    fn from(terms: plan::Terms) -> Self {
+        let plan::Terms { limits, per_minute, features, log_days, log_bytes_per_day, conversation_days } = terms;
+        Self {
+            limits: all_meters(&limits),
+            per_minute: all_meters(&per_minute),
+            features: features.list(),
+            log_days,
+            log_bytes_per_day,
+            conversation_days,
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Plan {
+    /// The plan's id.
+    name: String,
+    #[serde(flatten)]
+    terms: Terms,
     /// From then on chats and searches are refused.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     subscription_ends_at: Option<Timestamp>,
@@ -79,12 +101,7 @@ impl Plan {
         let resly_store::Plan { id, terms, subscription, .. } = plan;
         Self {
             name: id.to_string(),
-            limits: all_meters(&terms.limits),
-            per_minute: all_meters(&terms.per_minute),
-            features: terms.features.list(),
-            log_days: terms.log_days,
-            log_bytes_per_day: terms.log_bytes_per_day,
-            conversation_days: terms.conversation_days,
+            terms: terms.into(),
             subscription_ends_at: subscription.ends_at(),
             subscription: Subscription::at(subscription, now),
         }

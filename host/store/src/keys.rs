@@ -88,7 +88,6 @@ pub struct StoredKey {
     pub principal: Principal,
     /// The first key of a chain of rotations.
     pub lineage: KeyId,
-    pub name: String,
     pub secret_hash: [u8; 32],
     /// The defaults of the key's kind when `None`.
     pub rate_limits: Option<RateLimits>,
@@ -96,11 +95,9 @@ pub struct StoredKey {
     pub features: Features,
     /// The key is refused from then on. The caller compares.
     pub expires_at: Option<Timestamp>,
-    pub created_at: Timestamp,
-    pub last_used_at: Option<Timestamp>,
 }
 
-/// A key as an admin lists it.
+/// A key as admins see it.
 #[derive(Clone, Debug)]
 pub struct KeySummary {
     pub id: KeyId,
@@ -278,6 +275,22 @@ impl Store {
         .map_err(failed(doing))?;
         let stored = |IdentityRow { key, features }| key.stored(Features::from_names(features.map(|names| names.0)));
         found.map(stored).transpose().map_err(failed(doing))
+    }
+
+    /// One key of the organization that isn't deleted.
+    #[boxed]
+    pub async fn key(&self, organization: OrganizationId, id: KeyId) -> Result<Option<KeySummary>, StoreError> {
+        let doing = "find a key";
+        let mut db = self.reader(doing).await?;
+        let found = row!(
+            db,
+            KeyRow,
+            select!(key, "FROM api_keys WHERE id = $1 AND organization_id = $2 AND deleted_at IS NULL"),
+            Id(id.0),
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        found.map(KeyRow::summary).transpose().map_err(failed(doing))
     }
 
     /// The keys that aren't deleted, newest first.

@@ -151,7 +151,8 @@ pub async fn get(
     _: Query<NoParameters>,
     Path(id): Path<String>,
 ) -> Result<Json<Key>, Problem> {
-    Ok(Json(keys::get(&app.keyring, principal.organization, parse(&id)?).await?.into()))
+    let key = app.store.key(principal.organization, parse(&id)?).await?;
+    Ok(Json(key.ok_or(KeyError::Missing)?.into()))
 }
 
 /// Changes a key. What isn't named stays; the change holds within a second, everywhere.

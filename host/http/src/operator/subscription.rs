@@ -1,26 +1,24 @@
 //! `/api/operator/organizations/{id}/subscription` and `/overrides`: which plan an organization has, until when it is
 //! served, and what holds for it alone.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Json,
     extract::{Path, State},
 };
-use resly_core::{
-    meter::Meter,
-    plan::{self, SubscriptionStatus},
-    time::Timestamp,
-};
+use resly_core::{plan::SubscriptionStatus, time::Timestamp};
 use resly_service::{
-    App, plan as terms,
+    App, plan,
     subscriptions::{self, SubscriptionPatch},
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::organization_id;
-use crate::{body, guard::Operator, openapi_enums, plan_view::Plan, present::present, problem::Problem};
+use crate::{
+    body, guard::Operator, openapi_enums, plan_terms::OwnTerms, plan_view::Plan, present::present, problem::Problem,
+};
 
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -52,25 +50,6 @@ impl From<SubscriptionUpdate> for SubscriptionPatch {
     }
 }
 
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewOverrides {
-    /// By meter, for a calendar month; `null` is unlimited. What isn't named is the plan's.
-    #[serde(default)]
-    #[schema(value_type = Option<BTreeMap<openapi_enums::Meter, Option<u64>>>)]
-    limits: BTreeMap<Meter, Option<u64>>,
-    /// By meter, within a minute; `null` is unlimited. What isn't named is the plan's.
-    #[serde(default)]
-    #[schema(value_type = Option<BTreeMap<openapi_enums::Meter, Option<u64>>>)]
-    per_minute: BTreeMap<Meter, Option<u64>>,
-    log_days: Option<u32>,
-    log_bytes_per_day: Option<u64>,
-    /// After how many days a conversation that nobody continued is deleted: 1 to 3,650; `null` keeps it for ever.
-    #[serde(default, deserialize_with = "present")]
-    #[schema(value_type = Option<u32>)]
-    conversation_days: Option<Option<u32>>,
-}
-
 /// Gives an organization another plan, another state, or other dates. What isn't named stays.
 #[utoipa::path(patch, path = "/api/operator/organizations/{id}/subscription", tag = "operator",
     operation_id = "changeSubscription",
@@ -91,16 +70,15 @@ pub async fn change(
 #[utoipa::path(put, path = "/api/operator/organizations/{id}/overrides", tag = "operator",
     operation_id = "replaceOverrides",
     params(("id" = String, Path, description = "The organization's id")),
-    request_body = NewOverrides,
+    request_body = OwnTerms,
     responses((status = 200, description = "What holds for the organization now", body = Plan)))]
 pub async fn replace_overrides(
     State(app): State<Arc<App>>,
     Operator(_): Operator,
     Path(id): Path<String>,
-    body::Json(overrides): body::Json<NewOverrides>,
+    body::Json(mut overrides): body::Json<OwnTerms>,
 ) -> Result<Json<Plan>, Problem> {
-    let NewOverrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days } = overrides;
-    let overrides = plan::Overrides { limits, per_minute, log_days, log_bytes_per_day, conversation_days };
-    let plan = terms::replace(&app.store, &*app.clock, organization_id(&id)?, overrides).await?;
+    let terms = overrides.take_terms();
+    let plan = plan::replace(&app.store, &*app.clock, organization_id(&id)?, terms).await?;
     Ok(Json(Plan::at(plan, app.clock.now())))
 }

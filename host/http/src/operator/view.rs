@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use resly_core::{
     id::OrganizationId,
     meter::Meter,
-    plan::{self, Feature, PlanId},
+    plan::{self, PlanId},
     time::Timestamp,
 };
 use resly_store::PlanDefinition;
@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::{
     openapi_enums,
-    plan_view::{Subscription, all_meters},
+    plan_view::{Subscription, Terms},
 };
 
 /// What an operator set for one organization, in the place of its plan's terms. What isn't there is the plan's.
@@ -72,21 +72,8 @@ pub struct Plan {
     id: PlanId,
     /// For people.
     title: String,
-    /// By meter, for a calendar month; `null` is unlimited.
-    #[schema(value_type = BTreeMap<openapi_enums::Meter, Option<u64>>)]
-    limits: BTreeMap<Meter, Option<u64>>,
-    /// By meter, within a minute; `null` is unlimited.
-    #[schema(value_type = BTreeMap<openapi_enums::Meter, Option<u64>>)]
-    per_minute: BTreeMap<Meter, Option<u64>>,
-    #[schema(value_type = Vec<openapi_enums::Feature>)]
-    features: Vec<Feature>,
-    /// For how many days the log of connector calls is kept.
-    log_days: u32,
-    /// How many bytes a day the log takes in each environment before it is sampled.
-    log_bytes_per_day: u64,
-    /// After how many days a conversation that nobody continued is deleted; `null` keeps it for ever.
-    #[schema(required)]
-    conversation_days: Option<u32>,
+    #[serde(flatten)]
+    terms: Terms,
     /// From then on no further organization gets it.
     #[schema(required, value_type = Option<String>, format = DateTime)]
     retired_at: Option<Timestamp>,
@@ -101,19 +88,6 @@ pub struct Plan {
 impl From<PlanDefinition> for Plan {
     fn from(plan: PlanDefinition) -> Self {
         let PlanDefinition { id, title, terms, retired_at, created_at, updated_at, organizations } = plan;
-        Self {
-            id,
-            title,
-            limits: all_meters(&terms.limits),
-            per_minute: all_meters(&terms.per_minute),
-            features: terms.features.list(),
-            log_days: terms.log_days,
-            log_bytes_per_day: terms.log_bytes_per_day,
-            conversation_days: terms.conversation_days,
-            retired_at,
-            organizations,
-            created_at,
-            updated_at,
-        }
+        Self { id, title, terms: terms.into(), retired_at, organizations, created_at, updated_at }
     }
 }

@@ -9,12 +9,11 @@ mod rates;
 mod rotate;
 
 use resly_core::{
-    boxed,
     error::StoreError,
     id::{KeyId, OrganizationId},
     principal::{Principal, Scope},
 };
-use resly_store::{KeyChangeError, KeySummary, StoredKey};
+use resly_store::{KeyChangeError, StoredKey};
 
 pub use self::{
     change::{KeyPatch, change},
@@ -68,35 +67,10 @@ impl KeyIssuer<'_> {
     }
 }
 
-/// One key of an organization, without its secret.
-#[boxed]
-pub async fn get(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Result<KeySummary, KeyError> {
-    let StoredKey { principal, name, rate_limits, created_at, expires_at, last_used_at, .. } =
-        find(keyring, organization, id).await?;
-    let Principal { key: id, kind, scopes, origins, message_cap, visitor_message_cap, .. } = principal;
-    Ok(KeySummary {
-        id,
-        name,
-        kind,
-        scopes,
-        origins,
-        message_cap,
-        visitor_message_cap,
-        rate_limits,
-        created_at,
-        expires_at,
-        last_used_at,
-    })
-}
-
-async fn find(keyring: &Keyring, organization: OrganizationId, id: KeyId) -> Result<StoredKey, KeyError> {
-    let found = keyring.stored(id).await?;
-    found.filter(|key| key.principal.organization == organization).ok_or(KeyError::Missing)
-}
-
 /// Finds a key that the issuer may change.
 async fn find_for_change(keyring: &Keyring, by: KeyIssuer<'_>, id: KeyId) -> Result<StoredKey, KeyError> {
-    let key = find(keyring, by.organization(), id).await?;
+    let found = keyring.stored(id).await?;
+    let key = found.filter(|key| key.principal.organization == by.organization()).ok_or(KeyError::Missing)?;
     by.require(&key.principal.scopes)?;
     Ok(key)
 }

@@ -50,13 +50,10 @@ impl KeyRow {
                 visitor_message_cap: self.visitor_message_cap.map(|cap| cap.0),
             },
             lineage: KeyId(self.lineage.0),
-            name: self.name,
             rate_limits: self.rate_limits.map(|limits| limits.0),
             features,
             secret_hash: secret_hash.map_err(|_| sqlx::Error::Decode("a key's hash has not 32 bytes".into()))?,
             expires_at: self.expires_at.map(|at| at.0),
-            created_at: self.created_at.0,
-            last_used_at: self.last_used_at.map(|at| at.0),
         })
     }
 

@@ -6,6 +6,7 @@ use resly_core::{
     rate::{RateLimit, RateLimits},
 };
 use resly_store::{KeyChange, KeyChangeError, NewKey, Store};
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::{
     backend::{Backend, at, key, organization, successor, uuid},
@@ -41,8 +42,9 @@ both! {
         assert_eq!((found.principal.organization, found.principal.key), (org, new.id));
         assert_eq!((found.principal.kind, found.principal.message_cap), (KeyKind::Publishable, Some(9)));
         assert_eq!((found.principal.scopes, found.principal.origins), (new.scopes.clone(), new.origins.clone()));
-        assert_eq!((found.name.as_str(), found.expires_at, found.last_used_at), ("web", None, None));
-        assert_eq!(found.created_at, at(0));
+        let shown = store.key(org, new.id).await.unwrap().unwrap();
+        assert_eq!((shown.name.as_str(), shown.expires_at, shown.last_used_at), ("web", None, None));
+        assert_eq!((shown.created_at, &shown.scopes, &shown.origins), (at(0), &new.scopes, &new.origins));
 
         store.keys_used(vec![(new.id, at(9)), (new.id, at(5))]).await.unwrap();
         let listed = store.list_keys(org).await.unwrap();
@@ -50,11 +52,13 @@ both! {
 
         let stranger = organization(&store, &[]).await;
         assert!(store.list_keys(stranger).await.unwrap().is_empty());
+        assert!(store.key(stranger, new.id).await.unwrap().is_none());
         assert!(is_missing(&store.delete_key(stranger, new.id, at(10)).await));
         store.create_key(admin(org)).await.unwrap();
         store.delete_key(org, new.id, at(10)).await.unwrap();
         assert!(is_missing(&store.delete_key(org, new.id, at(11)).await));
         assert!(store.key_by_id(new.id).await.unwrap().is_none());
+        assert!(store.key(org, new.id).await.unwrap().is_none());
         assert_eq!(store.list_keys(org).await.unwrap().len(), 1);
         assert!(store.key_by_id(KeyId(uuid())).await.unwrap().is_none());
     }
@@ -69,7 +73,7 @@ both! {
         store.rotate_key(org, old.id, successor(&new), at(60)).await.unwrap();
         assert_eq!(store.key_by_id(old.id).await.unwrap().unwrap().expires_at, Some(at(60)));
         let rotated = store.key_by_id(new.id).await.unwrap().unwrap();
-        assert_eq!((rotated.expires_at, rotated.name.as_str()), (None, "shop"));
+        assert_eq!((rotated.expires_at, store.key(org, new.id).await.unwrap().unwrap().name), (None, "shop".to_owned()));
         assert_eq!((rotated.principal.message_cap, rotated.lineage), (Some(3), old.id));
         // A second rotation never lengthens what the first one set.
         store.rotate_key(org, old.id, successor(&newer), at(600)).await.unwrap();
@@ -121,12 +125,32 @@ both! {
         };
         store.change_key(org, web.id, change, at(1)).await.unwrap();
         let found = store.key_by_id(web.id).await.unwrap().unwrap();
-        assert_eq!((found.name.as_str(), found.principal.scopes), ("shop", vec![Scope::Chat]));
+        assert_eq!(found.principal.scopes, [Scope::Chat]);
         assert_eq!((found.principal.origins.len(), found.principal.message_cap), (1, None));
         assert_eq!((found.rate_limits, found.expires_at), (Some(rates), Some(at(90))));
         let lifted = KeyChange { rate_limits: Some(None), expires_at: Some(None), ..KeyChange::default() };
         let found = store.change_key(org, web.id, lifted, at(1)).await.unwrap();
         assert_eq!((found.rate_limits, found.expires_at), (None, None));
+    }
+
+    async fn an_origin_is_allowed_as_long_as_a_publishable_key_names_it(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let origins = |names: &[&str]| names.iter().map(|name| format!("https://{name}.example")).collect::<Vec<_>>();
+        let allowed = async |name: &str| store.origin_allowed(&format!("https://{name}.example")).await.unwrap();
+        let web = NewKey { kind: KeyKind::Publishable, origins: origins(&["a", "b", "a"]), ..key(org) };
+        let secret = NewKey { origins: origins(&["secret"]), ..key(org) };
+        store.create_key(web.clone()).await.unwrap();
+        store.create_key(secret).await.unwrap();
+        assert!(allowed("a").await && allowed("b").await && !allowed("c").await && !allowed("secret").await);
+        let change = KeyChange { origins: Some(origins(&["b", "c"])), ..KeyChange::default() };
+        store.change_key(org, web.id, change, at(1)).await.unwrap();
+        assert!(!allowed("a").await && allowed("b").await && allowed("c").await);
+        let next = key(org);
+        store.rotate_key(org, web.id, successor(&next), at(60)).await.unwrap();
+        store.delete_key(org, web.id, at(2)).await.unwrap();
+        assert!(allowed("c").await, "the key that came after it has the same origins");
+        store.delete_key(org, next.id, at(3)).await.unwrap();
+        assert!(!allowed("b").await && !allowed("c").await);
     }
 
     async fn the_last_admin_key_stays(backend: Backend) {
@@ -166,4 +190,18 @@ both! {
         let gone = futures::future::join_all(all).await.iter().filter(|deleted| deleted.is_ok()).count();
         assert_eq!((gone, store.list_keys(org).await.unwrap().len()), (2, 1));
     }
+}
+
+/// SQLite's plan is in `query_plans.rs`.
+#[tokio::test]
+async fn an_origin_is_looked_up_by_an_index_of_postgres() {
+    let backend = Backend::postgres().await;
+    backend.open().await.close().await;
+    let mut conn = PgConnection::connect(backend.url().unwrap()).await.unwrap();
+    // A table without rows is read whole, however good the index.
+    conn.execute("SET enable_seqscan = off").await.unwrap();
+    let plan = "EXPLAIN SELECT 1 FROM api_keys WHERE kind = 'publishable' AND deleted_at IS NULL
+                    AND origins @> to_jsonb(ARRAY[$1::text]) LIMIT 1";
+    let steps: Vec<String> = sqlx::query_scalar(plan).bind("https://a.example").fetch_all(&mut conn).await.unwrap();
+    assert!(steps.iter().any(|step| step.contains("api_keys_origins")), "{steps:?}");
 }
