@@ -39,6 +39,7 @@ mod rates;
 pub mod readiness;
 pub mod refusal_log;
 mod rejection;
+mod request_span;
 mod rest;
 pub mod router;
 mod search;

@@ -76,6 +76,7 @@ mod source_files;
 mod source_pages;
 mod sources;
 mod structure;
+mod telemetry;
 mod token_estimates;
 mod typed_client;
 mod uploads;
