@@ -289,8 +289,8 @@ fn quote(one: &NumberedPassage, units: &[Unit<'_>], mut chosen: Vec<usize>) -> S
         }
     }
     let from = match one.passage.section.as_str() {
-        "" => one.passage.title.clone(),
-        section => format!("{} › {section}", one.passage.title),
+        "" => uncited(&one.passage.title),
+        section => uncited(&format!("{} › {section}", one.passage.title)),
     };
     let mut size = 0;
     with.retain(|unit| {
@@ -308,13 +308,37 @@ fn quote(one: &NumberedPassage, units: &[Unit<'_>], mut chosen: Vec<usize>) -> S
                 Some(before) if before + 1 == unit => " ",
                 Some(_) => " … ",
             });
-            text.push_str(&units[unit].text);
+            text.push_str(&uncited(&units[unit].text));
             before = Some(unit);
         }
         return format!("From {from}: “{}” [{n}]", cut(&text));
     }
-    let text = with.iter().map(|unit| units[*unit].text.as_ref()).collect::<Vec<_>>().join("\n");
+    let shown = |unit: &Unit<'_>| if unit.code { unit.text.to_string() } else { uncited(&unit.text) };
+    let text = with.iter().map(|unit| shown(&units[*unit])).collect::<Vec<_>>().join("\n");
     format!("From {from} [{n}]:\n\n{}", cut(&text))
+}
+
+/// A text whose numbers in brackets, such as those of its own footnotes, can't be taken for citations.
+fn uncited(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('[') {
+        out.push_str(before);
+        let inside = after.split_once(']').map(|(inside, _)| inside);
+        let numbers = inside.filter(|inside| inside.split(',').all(|one| one.trim().parse::<u32>().is_ok()));
+        match numbers {
+            Some(numbers) => {
+                out.push_str(&format!("({numbers})"));
+                rest = &after[numbers.len() + 1..];
+            }
+            None => {
+                out.push('[');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 fn is_item(text: &str) -> bool {

@@ -140,10 +140,14 @@ fn value(line: &str) -> &str {
     quoted('"').or_else(|| quoted('\'')).unwrap_or(value)
 }
 
-/// Whether a Markdown text has a heading of the first level.
+/// Whether a Markdown text has a heading of the first level. A comment in a block of code is none.
 fn has_title(body: &str) -> bool {
-    let mut before = "";
+    let (mut before, mut code) = ("", false);
     body.lines().any(|line| {
+        code ^= line.starts_with("```") || line.starts_with("~~~");
+        if code {
+            return false;
+        }
         let setext = !line.is_empty() && line.bytes().all(|byte| byte == b'=') && !before.trim().is_empty();
         before = line;
         line.starts_with("# ") || line.starts_with("<h1") || setext
@@ -159,6 +163,7 @@ mod tests {
         for (text, markdown) in [
             ("---\n# A comment\ntitle: \"Refunds\"\nlayout: page\n---\nText.", "# Refunds\n\n\nText."),
             ("---\ntitle: Refunds\ntags:\n  - money\nnav_order: 3\n---\n# Refunds\n", "tags:\n- money\n\n# Refunds\n"),
+            ("---\ntitle: Refunds\n---\n```\n# A\n```\n", "# Refunds\n\n\n```\n# A\n```\n"),
             ("---\ntitle: All about refunds\n---\n# Refunds\n", "All about refunds\n\n\n# Refunds\n"),
             ("+++\ntitle = 'Refunds'\n\nweight = 3\n+++\nText.", "# Refunds\n\n\nText."),
             ("---\ndescription: How: it works\nimages:\n- a.png\n---\n", "description: How: it works\n\n"),

@@ -58,3 +58,11 @@ fn a_passage_about_something_else_is_not_quoted() {
         assert_eq!(answer(question, &passage(title, section, text)), None, "{question}");
     }
 }
+
+#[test]
+fn a_quoted_number_is_no_citation() {
+    let text = "Refunds take 100 days [2]. See [1, 2] and [the terms](https://a.example/x).";
+    let found = answer("How long do refunds take?", &passage("[2] Handbook", "[3]", text)).unwrap();
+    assert!(found.starts_with("From (2) Handbook › (3): “Refunds take 100 days (2)."), "{found}");
+    assert_eq!((found.matches("[1").count(), found.matches("[2").count()), (1, 0), "{found}");
+}
