@@ -2,14 +2,14 @@
 
 use resly_core::{boxed, error::StoreError};
 
-use crate::{Store, error::failed, sql::row, types::Text};
+use crate::{RowScope, Store, error::failed, sql::row, types::Text};
 
 impl Store {
     /// Whether some publishable key that isn't deleted may be used from this origin.
     #[boxed]
     pub async fn origin_allowed(&self, origin: &str) -> Result<bool, StoreError> {
         let doing = "look up an origin";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let sql = db.pick(
             "SELECT 1 FROM api_keys WHERE kind = 'publishable' AND deleted_at IS NULL
                  AND EXISTS (SELECT 1 FROM json_each(origins) WHERE value = $1) LIMIT 1",
