@@ -230,7 +230,7 @@ impl Store {
         new: Renewed,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write("keep a connected account", move |mut db| {
+        self.write(key.organization, "keep a connected account", move |mut db| {
             Box::pin(async move { Ok(put(&mut db, &key, revision, &new, now).await?) })
         })
         .await
@@ -240,7 +240,10 @@ impl Store {
     /// will fail.
     #[boxed]
     pub async fn delete_account(&self, key: AccountKey) -> Result<Option<Account>, StoreError> {
-        self.write("forget an account", move |mut db| Box::pin(async move { Ok(delete(&mut db, &key).await?) })).await
+        self.write(key.organization, "forget an account", move |mut db| {
+            Box::pin(async move { Ok(delete(&mut db, &key).await?) })
+        })
+        .await
     }
 
     /// The authorized accounts of the organization itself, by connection.
@@ -250,7 +253,7 @@ impl Store {
         organization: OrganizationId,
     ) -> Result<BTreeMap<ConnectionId, Account>, StoreError> {
         let doing = "list an organization's accounts";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             KeyedRow,
@@ -268,7 +271,7 @@ impl Store {
     #[boxed]
     pub async fn accounts(&self, connection: &Connection) -> Result<Vec<(AccountKey, Account)>, StoreError> {
         let doing = "list a connection's accounts";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(connection.organization, doing).await?;
         of(&mut db.conn(), connection.organization, connection.id).await.map_err(failed(doing))
     }
 }

@@ -14,7 +14,7 @@ use resly_core::{
 use serde_json::{Value, json};
 
 use crate::{
-    Store,
+    RowScope, Store,
     columns::{returning, select},
     error::failed,
     page::Cursor,
@@ -281,7 +281,7 @@ impl Store {
     #[boxed]
     pub async fn alerts(&self, organization: OrganizationId, query: AlertQuery) -> Result<Vec<Alert>, StoreError> {
         let doing = "list the alerts";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let mut list = Query::new(&db.conn(), select!(alert, "FROM alerts WHERE organization_id = "));
         list.bind(Id(organization.0))
             .filter(" AND state = ", query.state.map(AlertState::name))
@@ -301,7 +301,7 @@ impl Store {
         id: AlertId,
         now: Timestamp,
     ) -> Result<Option<Alert>, StoreError> {
-        self.write("resolve an alert", move |mut db| {
+        self.write(organization, "resolve an alert", move |mut db| {
             Box::pin(async move {
                 let resolved = row!(
                     db,
@@ -328,7 +328,7 @@ impl Store {
         connection: ConnectionId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("end a connection's alerts", move |mut db| {
+        self.write(organization, "end a connection's alerts", move |mut db| {
             Box::pin(async move { Ok(close(&mut db, organization, connection, None, now).await?) })
         })
         .await
@@ -342,7 +342,7 @@ impl Store {
         ends: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("note when a credential ends", move |mut db| {
+        self.write(organization, "note when a credential ends", move |mut db| {
             Box::pin(async move { Ok(set_expiry(&mut db, organization, connection, ends, now).await?) })
         })
         .await
@@ -355,7 +355,7 @@ impl Store {
         organization: OrganizationId,
     ) -> Result<Vec<(ConnectionId, Timestamp)>, StoreError> {
         let doing = "read when credentials end";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             (Id, Time),
@@ -373,7 +373,7 @@ impl Store {
     pub async fn warn_of_expiry(&self, now: Timestamp) -> Result<u64, StoreError> {
         let mut warned = 0;
         loop {
-            let batch = self.write("warn of credentials that end", move |mut db| {
+            let batch = self.write(RowScope::Host, "warn of credentials that end", move |mut db| {
                 Box::pin(async move { Ok(warn(&mut db, now).await?) })
             });
             let batch: u64 = batch.await?;

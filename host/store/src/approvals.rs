@@ -227,7 +227,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Vec<ListedApproval>, StoreError> {
         let doing = "list the approvals";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let mut list = Query::new(&db.conn(), LIST);
         list.bind(Id(organization.0))
             .filter(" AND connection_id = ", query.connection.map(|connection| Id(connection.0)))
@@ -254,7 +254,8 @@ impl Store {
 #[async_trait]
 impl ApprovalStore for Store {
     async fn create_approvals(&self, approvals: Vec<Approval>) -> Result<(), StoreError> {
-        self.write("store approvals", move |mut db| {
+        let Some(first) = approvals.first() else { return Ok(()) };
+        self.write(first.organization, "store approvals", move |mut db| {
             Box::pin(async move {
                 for approval in &approvals {
                     insert(&mut db, approval).await?;
@@ -267,12 +268,12 @@ impl ApprovalStore for Store {
 
     async fn approval(&self, person: &ChatClient, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
         let doing = "find an approval";
-        let mut reader = self.reader(doing).await?;
+        let mut reader = self.reader(person.organization, doing).await?;
         find(&mut reader.conn(), person, id).await.map_err(failed(doing))
     }
 
     async fn decide_approval(&self, decision: Decision) -> Result<Decided, StoreError> {
-        self.write("decide an approval", move |mut db| {
+        self.write(decision.person.organization, "decide an approval", move |mut db| {
             Box::pin(async move { Ok::<_, OperationError<StoreError>>(decide(&mut db, &decision).await?) })
         })
         .await
@@ -286,7 +287,7 @@ impl ApprovalStore for Store {
     ) -> Result<(), StoreError> {
         // Serializing can't fail, because the value came from JSON.
         let text = serde_json::to_string(&outcome).unwrap_or_default();
-        self.write("store an approval's outcome", move |mut db| {
+        self.write(organization, "store an approval's outcome", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,

@@ -9,7 +9,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store,
+    RowScope, Store,
     error::OperationError,
     sql::{Conn, execute, row},
     subscriptions::{self, Resubscription, SubscribeError},
@@ -112,7 +112,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<BillerOutcome, SubscribeError> {
         let organization = event.organization;
-        let outcome = self.write("apply an event of the biller", move |mut db| {
+        let outcome = self.write(RowScope::Host, "apply an event of the biller", move |mut db| {
             Box::pin(async move { apply(&mut db, event, now).await })
         });
         let outcome = outcome.await?;

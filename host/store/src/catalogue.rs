@@ -21,7 +21,7 @@ use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Store,
+    RowScope, Store,
     columns::select,
     components,
     error::failed,
@@ -284,7 +284,10 @@ impl Store {
         if let Some(wasm) = &new.wasm {
             self.put_parts(new.component, wasm, new.now).await?;
         }
-        self.write("store a connector", move |mut db| Box::pin(async move { Ok(put(&mut db, &new).await?) })).await
+        self.write(RowScope::Host, "store a connector", move |mut db| {
+            Box::pin(async move { Ok(put(&mut db, &new).await?) })
+        })
+        .await
     }
 
     /// Deletes a version that no connection uses, and its code, unless another version has the same.
@@ -295,7 +298,7 @@ impl Store {
         id: String,
         version: String,
     ) -> Result<VersionRemoval, StoreError> {
-        self.write("delete a connector's version", move |mut db| {
+        self.write(RowScope::Host, "delete a connector's version", move |mut db| {
             Box::pin(async move { Ok(delete(&mut db, organization, &id, &version).await?) })
         })
         .await
@@ -309,7 +312,7 @@ impl Store {
         version: &str,
     ) -> Result<Option<StoredConnector>, StoreError> {
         let doing = "find a connector";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             ConnectorRow,
@@ -344,7 +347,7 @@ impl Store {
         id: Option<&str>,
     ) -> Result<Vec<StoredConnector>, StoreError> {
         let doing = "list the connectors";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             ConnectorRow,

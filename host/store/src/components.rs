@@ -7,7 +7,7 @@ use resly_manifest::Digest;
 use tokio::time::{Instant, sleep};
 
 use crate::{
-    Store,
+    RowScope, Store,
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Count, Time},
@@ -105,7 +105,7 @@ impl Store {
             let _turn = self.parts.lock().await;
             let begun = Instant::now();
             let bytes = wasm.slice(part * PART..wasm.len().min((part + 1) * PART));
-            self.write("keep a part of a component", move |mut db| {
+            self.write(RowScope::Host, "keep a part of a component", move |mut db| {
                 Box::pin(async move { Ok(put_part(&mut db, digest, part, &bytes, now).await?) })
             })
             .await?;
@@ -119,7 +119,7 @@ impl Store {
     #[boxed]
     pub async fn forget_unfinished_uploads(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "look for unfinished uploads";
-        let mut reader = self.reader(doing).await?;
+        let mut reader = self.reader(RowScope::Host, doing).await?;
         // The query reads only indexes, because the parts are long.
         let unowned =
             rows!(reader, (Vec<u8>,), "SELECT digest FROM component_parts EXCEPT SELECT digest FROM components");
@@ -129,7 +129,7 @@ impl Store {
         let mut forgotten = 0;
         for (digest,) in unowned {
             forgotten += self
-                .write("forget an unfinished upload", move |mut db| {
+                .write(RowScope::Host, "forget an unfinished upload", move |mut db| {
                     Box::pin(async move { Ok(forget_unfinished(&mut db, &digest, before).await?) })
                 })
                 .await?;
@@ -141,7 +141,7 @@ impl Store {
     #[boxed]
     pub async fn wasm(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         let doing = "read a component";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let whole = row!(db, (Vec<u8>,), "SELECT wasm FROM components WHERE digest = $1", digest.0.as_slice());
         let Some((whole,)) = whole.map_err(failed(doing))? else { return Ok(None) };
         if !whole.is_empty() {

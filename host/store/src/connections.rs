@@ -226,7 +226,7 @@ impl Store {
     /// Creates a connection. `ends` is when its credential ends, if an admin knows that.
     #[boxed]
     pub async fn create_connection(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
-        self.write("create a connection", move |mut db| {
+        self.write(new.organization, "create a connection", move |mut db| {
             Box::pin(async move {
                 insert(&mut db, &new).await?;
                 if ends.is_some() {
@@ -242,7 +242,7 @@ impl Store {
     #[boxed]
     pub async fn list_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError> {
         let doing = "list the connections";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             ConnectionRow,
@@ -262,7 +262,7 @@ impl Store {
         id: ConnectionId,
         change: ConnectionChange,
     ) -> Result<Option<Connection>, StoreError> {
-        self.write("change a connection", move |mut db| {
+        self.write(organization, "change a connection", move |mut db| {
             Box::pin(async move { Ok(update(&mut db, organization, id, &change).await?) })
         })
         .await
@@ -273,7 +273,7 @@ impl Store {
     #[boxed]
     pub async fn set_connection_tested(&self, tested: &Connection, now: Timestamp) -> Result<(), StoreError> {
         let (organization, id, revision) = (Id(tested.organization.0), Id(tested.id.0), Count(tested.revision));
-        self.write("note a passed test", move |mut db| {
+        self.write(tested.organization, "note a passed test", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -301,7 +301,7 @@ impl Store {
         id: ConnectionId,
         now: Timestamp,
     ) -> Result<Option<Vec<(AccountKey, Account)>>, StoreError> {
-        self.write("delete a connection", move |mut db| {
+        self.write(organization, "delete a connection", move |mut db| {
             Box::pin(async move {
                 let accounts = accounts::of(&mut db, organization, id).await?;
                 let deleted = execute!(
@@ -324,7 +324,7 @@ impl Store {
     #[boxed]
     pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
         let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
-        self.write("enable a connection", move |mut db| {
+        self.write(seen.organization, "enable a connection", move |mut db| {
             Box::pin(async move {
                 let changed = execute!(
                     db,
@@ -349,7 +349,7 @@ impl Store {
         id: ConnectionId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write("disable a connection", move |mut db| {
+        self.write(organization, "disable a connection", move |mut db| {
             Box::pin(async move {
                 let changed = set_status(&mut db, organization, id, ConnectionStatus::Disabled).await?;
                 if changed {

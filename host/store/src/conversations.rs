@@ -232,7 +232,7 @@ impl Store {
         id: ConversationId,
     ) -> Result<Option<ConversationRecord>, StoreError> {
         let doing = "read a conversation";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             (Option<String>, Time),
@@ -258,7 +258,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<ConversationSummary>, StoreError> {
         let doing = "list the conversations";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let page = list(&db.conn(), organization, before, limit);
         let found: Vec<SummaryRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let summary = |row: SummaryRow| ConversationSummary {
@@ -279,7 +279,7 @@ impl Store {
         name: &str,
     ) -> Result<Option<ConversationId>, StoreError> {
         let doing = "find a conversation";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(person.organization, doing).await?;
         let by_name = row!(
             db,
             (Id,),

@@ -163,7 +163,7 @@ impl Store {
         settings: CrawlSettings,
         now: Timestamp,
     ) -> Result<(CrawlId, bool), AddCrawlError> {
-        self.write("add a crawl", move |mut db| {
+        self.write(organization, "add a crawl", move |mut db| {
             Box::pin(async move { put(&mut db, organization, id, &url, &settings, now).await })
         })
         .await
@@ -173,7 +173,7 @@ impl Store {
     #[boxed]
     pub async fn crawls(&self, organization: OrganizationId) -> Result<Vec<Crawl>, StoreError> {
         let doing = "list the crawls";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let sql = crawls!("WHERE c.organization_id = $1 ORDER BY c.created_at DESC, c.id DESC");
         let found = rows!(db, CrawlRow, sql, Id(organization.0)).map_err(failed(doing))?;
         found.into_iter().map(CrawlRow::crawl).collect::<Result<_, _>>().map_err(failed(doing))
@@ -182,7 +182,7 @@ impl Store {
     #[boxed]
     pub async fn crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<Option<Crawl>, StoreError> {
         let doing = "read a crawl";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let sql = crawls!("WHERE c.organization_id = $1 AND c.id = $2");
         let found = row!(db, CrawlRow, sql, Id(organization.0), Id(id.0)).map_err(failed(doing))?;
         found.map(CrawlRow::crawl).transpose().map_err(failed(doing))
@@ -197,7 +197,7 @@ impl Store {
         most: u32,
     ) -> Result<Vec<OmittedPage>, StoreError> {
         let doing = "list what a crawl left out";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             (String, String, Count, String, Option<String>),
@@ -224,7 +224,7 @@ impl Store {
         id: CrawlId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write("run a crawl", move |mut db| {
+        self.write(organization, "run a crawl", move |mut db| {
             Box::pin(async move {
                 let found = execute!(
                     db,
@@ -246,7 +246,7 @@ impl Store {
     #[boxed]
     pub async fn delete_crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<bool, StoreError> {
         let there = self
-            .write("delete a crawl", move |mut db| {
+            .write(organization, "delete a crawl", move |mut db| {
                 Box::pin(async move {
                     let sql = "DELETE FROM crawls WHERE id = $1 AND organization_id = $2";
                     Ok(execute!(db, sql, Id(id.0), Id(organization.0))? > 0)
@@ -259,7 +259,7 @@ impl Store {
 
     /// Deletes some sources of a crawl. False when none is left.
     async fn delete_some_of_crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<bool, StoreError> {
-        self.write("delete the sources of a crawl", move |mut db| {
+        self.write(organization, "delete the sources of a crawl", move |mut db| {
             Box::pin(async move {
                 let deleted = execute!(
                     db,

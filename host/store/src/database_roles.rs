@@ -5,7 +5,7 @@ use resly_core::{boxed, error::StoreError, id::OrganizationId, time::Timestamp};
 use sqlx::{AssertSqlSafe, Executor};
 
 use crate::{
-    Store,
+    RowScope, Store,
     error::OperationError,
     sql::{Conn, execute},
     types::{Id, Time},
@@ -75,7 +75,7 @@ impl Store {
     /// Makes a login that reads the rows of one organization.
     #[boxed]
     pub async fn grant_database_role(&self, new: NewDatabaseRole) -> Result<(), DatabaseRoleError> {
-        self.write("make a login of the database", move |mut db| {
+        self.write(RowScope::Host, "make a login of the database", move |mut db| {
             Box::pin(async move {
                 let NewDatabaseRole { organization, name, verifier, now } = new;
                 let Conn::Postgres { .. } = db else {
@@ -105,7 +105,7 @@ impl Store {
     /// Removes a login that [`Store::grant_database_role`] made. Its open sessions read nothing any more.
     #[boxed]
     pub async fn revoke_database_role(&self, name: DatabaseRoleName) -> Result<(), DatabaseRoleError> {
-        self.write("remove a login of the database", move |mut db| {
+        self.write(RowScope::Host, "remove a login of the database", move |mut db| {
             Box::pin(async move {
                 let Conn::Postgres { .. } = db else {
                     return Err(OperationError::Refused(DatabaseRoleError::NotPostgres));

@@ -72,6 +72,11 @@ pub(crate) fn unexpected(what: impl Into<String>) -> sqlx::Error {
     sqlx::Error::Decode(what.into().into())
 }
 
+/// Whether PostgreSQL refused a row because a policy gives it to another organization.
+pub(crate) fn violates_policy(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("42501")
+}
+
 /// The database's message, without the place in the database's source that sqlx adds.
 pub(crate) fn describe(error: &sqlx::Error) -> String {
     match error {

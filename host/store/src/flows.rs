@@ -9,7 +9,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store,
+    RowScope, Store,
     accounts::visitor_of,
     columns::{returning, select},
     error::failed,
@@ -62,7 +62,7 @@ impl Store {
     /// Stores a new authorization under its link's hash. False when there is no such connection.
     #[boxed]
     pub async fn create_oauth_flow(&self, nonce_hash: [u8; 32], new: OauthFlow) -> Result<bool, StoreError> {
-        self.write("begin an authorization", move |mut db| {
+        self.write(new.account.organization, "begin an authorization", move |mut db| {
             Box::pin(async move {
                 let made = execute!(
                     db,
@@ -89,7 +89,7 @@ impl Store {
     #[boxed]
     pub async fn oauth_flow(&self, nonce_hash: [u8; 32], now: Timestamp) -> Result<Option<OauthFlow>, StoreError> {
         let doing = "find an authorization";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = row!(
             db,
             FlowRow,
@@ -109,7 +109,7 @@ impl Store {
         cookie_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write("bind an authorization to its browser", move |mut db| {
+        self.write(RowScope::Host, "bind an authorization to its browser", move |mut db| {
             Box::pin(async move {
                 let bound = execute!(
                     db,
@@ -134,7 +134,7 @@ impl Store {
         cookie_hash: [u8; 32],
         now: Timestamp,
     ) -> Result<Option<OauthFlow>, StoreError> {
-        self.write("take an authorization", move |mut db| {
+        self.write(RowScope::Host, "take an authorization", move |mut db| {
             Box::pin(async move {
                 let taken = row!(
                     db,

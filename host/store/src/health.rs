@@ -14,7 +14,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store, alerts,
+    RowScope, Store, alerts,
     columns::select,
     error::failed,
     sql::{Conn, execute, row, rows},
@@ -146,7 +146,7 @@ impl Store {
         connection: ConnectionId,
     ) -> Result<Option<Health>, StoreError> {
         let doing = "read a connection's health";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             HealthRow,
@@ -165,7 +165,7 @@ impl Store {
         organization: OrganizationId,
     ) -> Result<Vec<(ConnectionId, HealthState)>, StoreError> {
         let doing = "read the connections' health";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             (Id, String),
@@ -186,7 +186,7 @@ impl HealthStore for Store {
         if known.is_some_and(|health| health.is_redundant(&observed.evidence, observed.now)) {
             return Ok(());
         }
-        self.write("store a connection's health", move |mut db| {
+        self.write(observed.organization, "store a connection's health", move |mut db| {
             Box::pin(async move { Ok(observe(&mut db, observed).await?) })
         })
         .await
@@ -198,14 +198,14 @@ impl HealthStore for Store {
         lease_until: Timestamp,
         most: u32,
     ) -> Result<Vec<DueCheck>, StoreError> {
-        self.write("take the checks that are due", move |mut db| {
+        self.write(RowScope::Host, "take the checks that are due", move |mut db| {
             Box::pin(async move { Ok(take_due(&mut db, now, lease_until, most).await?) })
         })
         .await
     }
 
     async fn postpone_check(&self, check: DueCheck, at: Timestamp) -> Result<(), StoreError> {
-        self.write("postpone a check", move |mut db| {
+        self.write(check.organization, "postpone a check", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,

@@ -133,7 +133,7 @@ impl Store {
         query: UsageHistoryQuery,
     ) -> Result<Vec<UsageSum>, StoreError> {
         let doing = "sum the usage";
-        let mut reader = self.reader(doing).await?;
+        let mut reader = self.reader(organization, doing).await?;
         let mut db = reader.conn();
         let found = sums(&mut db, organization, &query).await.map_err(failed(doing))?;
         let names = names(&mut db, organization, query.by).await.map_err(failed(doing))?;

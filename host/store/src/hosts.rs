@@ -4,7 +4,7 @@
 use resly_core::{boxed, error::StoreError, id::HostId, time::Timestamp};
 
 use crate::{
-    Store,
+    RowScope, Store,
     sql::execute,
     types::{Id, Time},
 };
@@ -29,7 +29,7 @@ impl Store {
     /// Adds the host's row or renews it, and deletes rows of hosts that are long gone.
     #[boxed]
     pub async fn renew_host(&self, host: HostLease) -> Result<(), StoreError> {
-        self.write_passing("renew this host's lease", move |mut db| {
+        self.write_passing(RowScope::Host, "renew this host's lease", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -52,7 +52,7 @@ impl Store {
     /// Deletes the host's row, because the host has ended.
     #[boxed]
     pub async fn remove_host(&self, id: HostId) -> Result<(), StoreError> {
-        self.write_passing("remove this host", move |mut db| {
+        self.write_passing(RowScope::Host, "remove this host", move |mut db| {
             Box::pin(async move { Ok(execute!(db, "DELETE FROM hosts WHERE id = $1", Id(id.0)).map(drop)?) })
         })
         .await

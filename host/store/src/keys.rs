@@ -22,7 +22,7 @@ use self::{
     rows::{IdentityRow, KeyRow},
 };
 use crate::{
-    Store,
+    RowScope, Store,
     columns::{returning, select},
     error::{OperationError, failed},
     sql::{Conn, execute, row, rows},
@@ -248,20 +248,23 @@ impl Store {
     #[boxed]
     pub async fn has_keys(&self) -> Result<bool, StoreError> {
         let doing = "see whether there are API keys";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         row!(db, (i32,), "SELECT 1 FROM api_keys LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
     }
 
     #[boxed]
     pub async fn create_key(&self, new: NewKey) -> Result<(), StoreError> {
-        self.write("create a key", move |mut db| Box::pin(async move { Ok(insert(&mut db, &new).await?) })).await
+        self.write(new.organization, "create a key", move |mut db| {
+            Box::pin(async move { Ok(insert(&mut db, &new).await?) })
+        })
+        .await
     }
 
     /// A key that is not deleted, whether it has expired or not.
     #[boxed]
     pub async fn key_by_id(&self, id: KeyId) -> Result<Option<StoredKey>, StoreError> {
         let doing = "find a key";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = row!(
             db,
             IdentityRow,
@@ -297,7 +300,7 @@ impl Store {
     #[boxed]
     pub async fn list_keys(&self, organization: OrganizationId) -> Result<Vec<KeySummary>, StoreError> {
         let doing = "list the keys";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             KeyRow,
@@ -320,7 +323,7 @@ impl Store {
         what: KeyChange,
         now: Timestamp,
     ) -> Result<KeySummary, KeyChangeError> {
-        self.write("change a key", move |mut db| {
+        self.write(organization, "change a key", move |mut db| {
             Box::pin(async move { change(&mut db, organization, id, &what, now).await })
         })
         .await
@@ -334,8 +337,10 @@ impl Store {
         id: KeyId,
         now: Timestamp,
     ) -> Result<(), KeyChangeError> {
-        self.write("delete a key", move |mut db| Box::pin(async move { delete(&mut db, organization, id, now).await }))
-            .await
+        self.write(organization, "delete a key", move |mut db| {
+            Box::pin(async move { delete(&mut db, organization, id, now).await })
+        })
+        .await
     }
 
     /// Creates a new key and sets the end of the old one, in one transaction. The new key differs only in id and
@@ -349,7 +354,7 @@ impl Store {
         new: Successor,
         old_expires_at: Timestamp,
     ) -> Result<(), KeyChangeError> {
-        self.write("rotate a key", move |mut db| {
+        self.write(organization, "rotate a key", move |mut db| {
             Box::pin(async move { rotate(&mut db, organization, old, &new, old_expires_at).await })
         })
         .await
@@ -358,7 +363,7 @@ impl Store {
     /// Stores when keys were last used. Callers gather the times and send them now and then.
     #[boxed]
     pub async fn keys_used(&self, used: Vec<(KeyId, Timestamp)>) -> Result<(), StoreError> {
-        self.write_passing("note that keys were used", move |mut db| {
+        self.write_passing(RowScope::Host, "note that keys were used", move |mut db| {
             Box::pin(async move {
                 for (key, at) in used {
                     execute!(

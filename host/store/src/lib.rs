@@ -10,7 +10,8 @@
 //! - **SQLite**: WAL, `synchronous=FULL`, one writer that commits in groups ([`writer`]), a pool of readers. One process
 //!   owns the folder (`resly.lock`). So whatever is unfinished when the folder is opened belongs to a dead process, and is
 //!   recovered.
-//! - **PostgreSQL**: one transaction for each write. Many hosts may write at once: counts are conditional upserts, the
+//! - **PostgreSQL**: one transaction for each write. Work for one organization runs under a role that sees that organization
+//!   alone ([`row_scope`]). Many hosts may write at once: counts are conditional upserts, the
 //!   statement that takes a conversation's next positions locks it, and leases show what a dead host left. Locks are taken
 //!   in one order: an existing turn, the conversation, messages, the key's count, the organization's count.
 //!
@@ -89,6 +90,7 @@ mod rest;
 mod restore;
 mod retention;
 mod row_id;
+mod row_scope;
 mod snapshot;
 mod sql;
 mod state;
@@ -111,7 +113,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use resly_core::{boxed, error::StoreError, metrics::Metrics};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use tokio::sync::Mutex;
 
 pub use self::{
@@ -163,6 +165,7 @@ pub use self::{
 };
 use self::{
     error::{OperationError, failed},
+    row_scope::{BoundRole, RowScope},
     sql::Conn,
     writer::Writer,
 };
@@ -209,6 +212,8 @@ enum Backend {
         direct: PgPool,
         /// Whether the server behind a connection stays the same between transactions.
         own_server: bool,
+        /// For work on one organization. `None` where the login may not have it.
+        bound: Option<BoundRole>,
     },
 }
 
@@ -216,8 +221,12 @@ enum Backend {
 enum Reader {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
-    /// Behind a pooler. The transaction makes sure that a statement is prepared and run on the same server.
-    Pooled(Transaction<'static, Postgres>),
+    /// A transaction holds the role and the organization for which something is read. Behind a pooler it also makes sure
+    /// that a statement is prepared and run on the same server.
+    Transaction {
+        transaction: Transaction<'static, Postgres>,
+        named: bool,
+    },
 }
 
 impl Reader {
@@ -225,14 +234,14 @@ impl Reader {
         match self {
             Self::Sqlite(conn) => Conn::Sqlite(conn),
             Self::Postgres(conn) => Conn::Postgres { conn, named: true },
-            Self::Pooled(transaction) => Conn::Postgres { conn: transaction, named: false },
+            Self::Transaction { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
         }
     }
 
     fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite(_) => sqlite,
-            Self::Postgres(_) | Self::Pooled(_) => postgres,
+            Self::Postgres(_) | Self::Transaction { .. } => postgres,
         }
     }
 }
@@ -260,7 +269,7 @@ impl Store {
     #[boxed]
     pub async fn schema(&self) -> Result<SchemaVersion, StoreError> {
         let doing = "see which version the tables have";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = row!(db, (Option<i64>,), "SELECT MAX(version) FROM _sqlx_migrations WHERE success");
         let found = found.map_err(failed(doing))?.and_then(|(found,)| found).unwrap_or(0);
         Ok(SchemaVersion { found, expected: open::newest_schema(self.kind()) })
@@ -314,17 +323,26 @@ impl Store {
         }
     }
 
-    async fn reader(&self, doing: &'static str) -> Result<Reader, StoreError> {
+    /// A connection to read from, which sees the rows of the scope.
+    async fn reader(&self, scope: impl Into<RowScope>, doing: &'static str) -> Result<Reader, StoreError> {
         let reader = match &self.backend {
             Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
-            Backend::Postgres { pool, own_server: true, .. } => pool.acquire().await.map(Reader::Postgres),
-            Backend::Postgres { pool, own_server: false, .. } => pool.begin().await.map(Reader::Pooled),
+            Backend::Postgres { pool, own_server, bound, .. } => {
+                let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
+                if *own_server && begin == BEGIN {
+                    pool.acquire().await.map(Reader::Postgres)
+                } else {
+                    let transaction = pool.begin_with(AssertSqlSafe(begin)).await;
+                    transaction.map(|transaction| Reader::Transaction { transaction, named: *own_server })
+                }
+            }
         };
         reader.map_err(failed(doing))
     }
 
-    /// Runs an operation as one transaction. All of it is stored durably, or nothing. A read-only store refuses it.
-    async fn write<T, E, F>(&self, doing: &'static str, operation: F) -> Result<T, E>
+    /// Runs an operation as one transaction, which sees and changes the rows of the scope. All of it is stored durably, or
+    /// nothing. A read-only store refuses it.
+    async fn write<T, E, F>(&self, scope: impl Into<RowScope>, doing: &'static str, operation: F) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -333,11 +351,16 @@ impl Store {
         if self.read_only {
             return Err(StoreError::ReadOnly { doing }.into());
         }
-        self.write_passing(doing, operation).await
+        self.write_passing(scope, doing, operation).await
     }
 
     /// The same on a read-only store, too: see [`Store::read_only`].
-    async fn write_passing<T, E, F>(&self, doing: &'static str, operation: F) -> Result<T, E>
+    async fn write_passing<T, E, F>(
+        &self,
+        scope: impl Into<RowScope>,
+        doing: &'static str,
+        operation: F,
+    ) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -345,17 +368,22 @@ impl Store {
     {
         let outcome = match &self.backend {
             Backend::Sqlite { writer, .. } => writer.write(operation).await,
-            Backend::Postgres { pool, own_server, .. } => transact(pool, *own_server, operation).await,
+            Backend::Postgres { pool, own_server, bound, .. } => {
+                let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
+                transact(pool, begin, *own_server, operation).await
+            }
         };
         outcome.map_err(|halt| halt.into_port_error(doing))
     }
 }
 
-async fn transact<T, E, F>(pool: &PgPool, named: bool, operation: F) -> Result<T, OperationError<E>>
+const BEGIN: &str = "BEGIN";
+
+async fn transact<T, E, F>(pool: &PgPool, begin: String, named: bool, operation: F) -> Result<T, OperationError<E>>
 where
     F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>>,
 {
-    let mut transaction = pool.begin().await?;
+    let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
     let outcome = operation(Conn::Postgres { conn: &mut transaction, named }).await;
     if outcome.is_ok() {
         transaction.commit().await?;

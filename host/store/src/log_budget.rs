@@ -294,7 +294,7 @@ impl Store {
         day: Timestamp,
     ) -> Result<LogDay, StoreError> {
         let doing = "read how much the log has today";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             (Count, Option<Count>, Option<Count>),
@@ -332,7 +332,7 @@ impl Store {
         period: Period,
     ) -> Result<StoredBytes, StoreError> {
         let doing = "report the bytes that were stored";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             (String, Count),

@@ -15,7 +15,7 @@ use resly_core::{
 use serde_json::Value;
 
 use crate::{
-    Store, conversations,
+    RowScope, Store, conversations,
     error::failed,
     log_budget::{self, LogDetail},
     page::Cursor,
@@ -284,7 +284,7 @@ impl Store {
     #[boxed]
     pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<LogPage, StoreError> {
         let doing = "list the connector calls";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found: Vec<LogRow> =
             search(&db.conn(), organization, &query).fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let all = found.first().map_or(0, |row| row.found.0);
@@ -300,7 +300,7 @@ impl Store {
         let doing = "find old logs";
         let mut deleted = 0;
         for (due, due_postgres, delete, delete_postgres) in EXPIRING {
-            let mut db = self.reader(doing).await?;
+            let mut db = self.reader(RowScope::Host, doing).await?;
             let sql = db.pick(due, due_postgres);
             let organizations = rows!(db, (Id, Count), sql, Time(now)).map_err(failed(doing))?;
             drop(db);
@@ -308,7 +308,7 @@ impl Store {
                 let kept = i64::try_from(days.0).unwrap_or(i64::MAX).saturating_mul(DAY_MICROS);
                 let before = Time(Timestamp::from_micros(now.micros().saturating_sub(kept)));
                 loop {
-                    let batch = self.write("delete old logs", move |mut db| {
+                    let batch = self.write(OrganizationId(organization.0), "delete old logs", move |mut db| {
                         let sql = db.pick(delete, delete_postgres);
                         Box::pin(async move { Ok(execute!(db, sql, organization, before, BATCH)?) })
                     });

@@ -162,7 +162,7 @@ impl Store {
         id: MessageId,
     ) -> Result<Option<Message>, StoreError> {
         let doing = "read a message";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         find(&mut db.conn(), organization, id).await.map_err(failed(doing))
     }
 }

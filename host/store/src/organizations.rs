@@ -10,7 +10,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store,
+    RowScope, Store,
     columns::select,
     error::{OperationError, failed},
     page::Cursor,
@@ -104,7 +104,7 @@ impl Store {
         plan: PlanId,
         subscription: Subscription,
     ) -> Result<(), SubscribeError> {
-        self.write("create an organization", move |mut db| {
+        self.write(RowScope::Host, "create an organization", move |mut db| {
             Box::pin(async move { create(&mut db, &new, &plan, &subscription).await })
         })
         .await
@@ -114,7 +114,7 @@ impl Store {
     #[boxed]
     pub async fn organization_named(&self, name: &str) -> Result<Option<OrganizationId>, StoreError> {
         let doing = "find an organization by its name";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found =
             row!(db, (Id,), "SELECT id FROM organizations WHERE name = $1 ORDER BY created_at, id LIMIT 1", Text(name));
         Ok(found.map_err(failed(doing))?.map(|(id,)| OrganizationId(id.0)))
@@ -124,7 +124,7 @@ impl Store {
     #[boxed]
     pub async fn has_organizations(&self) -> Result<bool, StoreError> {
         let doing = "see whether there are organizations";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         row!(db, (i32,), "SELECT 1 FROM organizations LIMIT 1").map(|found| found.is_some()).map_err(failed(doing))
     }
 
@@ -132,7 +132,7 @@ impl Store {
     #[boxed]
     pub async fn first_organization_names(&self, most: u16) -> Result<Vec<String>, StoreError> {
         let doing = "list organizations";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found =
             rows!(db, (String,), "SELECT name FROM organizations ORDER BY created_at, id LIMIT $1", i64::from(most));
         Ok(found.map_err(failed(doing))?.into_iter().map(|(name,)| name).collect())
@@ -143,7 +143,7 @@ impl Store {
     pub async fn organizations_called(&self, name_or_id: &str) -> Result<Vec<(OrganizationId, String)>, StoreError> {
         let doing = "find organizations";
         let id = uuid::Uuid::try_parse(name_or_id).unwrap_or_default();
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = rows!(
             db,
             (Id, String),
@@ -157,7 +157,7 @@ impl Store {
     #[boxed]
     pub async fn organization(&self, id: OrganizationId) -> Result<Option<Organization>, StoreError> {
         let doing = "read an organization";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(id, doing).await?;
         let found = row!(db, OrganizationRow, select!(organization, "FROM organizations WHERE id = $1"), Id(id.0))
             .map_err(failed(doing))?;
         found.map(OrganizationRow::organization).transpose().map_err(failed(doing))
@@ -167,7 +167,7 @@ impl Store {
     #[boxed]
     pub async fn organizations(&self, query: OrganizationQuery) -> Result<Vec<Organization>, StoreError> {
         let doing = "list the organizations";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let mut list = Query::new(&db.conn(), select!(organization, "FROM organizations WHERE TRUE"));
         list.filter(" AND plan = ", query.plan.as_ref().map(PlanId::as_str))
             .older(" AND (created_at, id)", query.before)
@@ -180,7 +180,7 @@ impl Store {
     /// Renames an organization. False when there is no such organization.
     #[boxed]
     pub async fn rename_organization(&self, id: OrganizationId, name: String) -> Result<bool, StoreError> {
-        self.write("rename an organization", move |mut db| {
+        self.write(id, "rename an organization", move |mut db| {
             Box::pin(async move {
                 let renamed = execute!(db, "UPDATE organizations SET name = $2 WHERE id = $1", Id(id.0), Text(&name))?;
                 Ok(renamed > 0)

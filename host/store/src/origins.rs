@@ -2,7 +2,7 @@
 
 use resly_core::{boxed, error::StoreError};
 
-use crate::{Store, error::failed, sql::row, types::Text};
+use crate::{RowScope, Store, error::failed, sql::row, types::Text};
 
 /// Each is answered by an index. SQLite can't index the members of a list, so triggers keep them in a table of their own.
 pub(crate) const ALLOWED: (&str, &str) = (
@@ -16,7 +16,7 @@ impl Store {
     #[boxed]
     pub async fn origin_allowed(&self, origin: &str) -> Result<bool, StoreError> {
         let doing = "look up an origin";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = row!(db, (i32,), db.pick(ALLOWED.0, ALLOWED.1), Text(origin)).map_err(failed(doing))?;
         Ok(found.is_some())
     }

@@ -14,7 +14,7 @@ use resly_core::{
 use serde_json::json;
 
 use crate::{
-    Store, billing,
+    RowScope, Store, billing,
     error::{OperationError, failed},
     sql::{Conn, execute, row, rows},
     terms,
@@ -185,7 +185,7 @@ async fn spread(db: &mut Conn<'_>, plan: &PlanId, now: Timestamp) -> Result<Vec<
 impl Store {
     #[boxed]
     pub async fn create_plan(&self, new: NewPlan) -> Result<(), PlanDefinitionError> {
-        self.write("create a plan", move |mut db| {
+        self.write(RowScope::Host, "create a plan", move |mut db| {
             Box::pin(async move {
                 let created = execute!(
                     db,
@@ -215,7 +215,7 @@ impl Store {
     #[boxed]
     pub async fn plans(&self) -> Result<Vec<PlanDefinition>, StoreError> {
         let doing = "list the plans";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = rows!(db, DefinitionRow, definitions!("ORDER BY p.id LIMIT 1000")).map_err(failed(doing))?;
         Ok(found.into_iter().map(PlanDefinition::from).collect())
     }
@@ -223,7 +223,7 @@ impl Store {
     #[boxed]
     pub async fn plan_definition(&self, id: PlanId) -> Result<Option<PlanDefinition>, StoreError> {
         let doing = "read a plan";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         find(&mut db.conn(), &id).await.map_err(failed(doing))
     }
 
@@ -245,7 +245,7 @@ impl Store {
     ) -> Result<PlanDefinition, PlanDefinitionError> {
         let of = id.clone();
         let first: Vec<OrganizationId> = self
-            .write("change a plan", move |mut db| {
+            .write(RowScope::Host, "change a plan", move |mut db| {
                 Box::pin(async move {
                     update(&mut db, &of, &what, now).await?;
                     Ok::<_, OperationError<PlanDefinitionError>>(spread(&mut db, &of, now).await?)
@@ -264,7 +264,7 @@ impl Store {
         loop {
             let plan = id.clone();
             let batch: Vec<OrganizationId> = self
-                .write("give a plan's new terms to its organizations", move |mut db| {
+                .write(RowScope::Host, "give a plan's new terms to its organizations", move |mut db| {
                     Box::pin(async move { Ok(spread(&mut db, &plan, now).await?) })
                 })
                 .await?;
@@ -285,7 +285,7 @@ impl Store {
     pub async fn spread_plans(&self, now: Timestamp) -> Result<(), StoreError> {
         let doing = "look for plans whose organizations don't have the newest terms";
         let behind = {
-            let mut db = self.reader(doing).await?;
+            let mut db = self.reader(RowScope::Host, doing).await?;
             rows!(
                 db,
                 (String,),

@@ -77,7 +77,7 @@ impl Store {
     #[boxed]
     pub async fn trust(&self, organization: OrganizationId) -> Result<Trust, StoreError> {
         let doing = "read whom an organization trusts";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let required =
             row!(db, (bool,), "SELECT require_publisher FROM organizations WHERE id = $1", Id(organization.0))
                 .map_err(failed(doing))?;
@@ -97,7 +97,7 @@ impl Store {
 
     #[boxed]
     pub async fn add_publisher(&self, organization: OrganizationId, new: Publisher) -> Result<(), AddPublisherError> {
-        self.write("add a publisher", move |mut db| {
+        self.write(organization, "add a publisher", move |mut db| {
             Box::pin(async move {
                 // Publishers that are added at once are counted one after the other.
                 let lock = db.pick(
@@ -132,7 +132,7 @@ impl Store {
     /// False when the organization has no such publisher.
     #[boxed]
     pub async fn delete_publisher(&self, organization: OrganizationId, id: PublisherId) -> Result<bool, StoreError> {
-        self.write("delete a publisher", move |mut db| {
+        self.write(organization, "delete a publisher", move |mut db| {
             Box::pin(async move {
                 let deleted = execute!(
                     db,
@@ -148,7 +148,7 @@ impl Store {
 
     #[boxed]
     pub async fn require_publisher(&self, organization: OrganizationId, required: bool) -> Result<(), StoreError> {
-        self.write("say whether uploads need a trusted publisher", move |mut db| {
+        self.write(organization, "say whether uploads need a trusted publisher", move |mut db| {
             Box::pin(async move {
                 let sql = "UPDATE organizations SET require_publisher = $2 WHERE id = $1";
                 if execute!(db, sql, Id(organization.0), required)? == 0 {

@@ -25,7 +25,7 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
     let config =
         StoreConfig { database_url: None, direct_url: None, data_dir: folder.path().to_owned(), read_connections: 1 };
     let store = Store::open(&config).await.unwrap();
-    let mut reader = store.reader("explain").await.unwrap();
+    let mut reader = store.reader(ORGANIZATION, "explain").await.unwrap();
     let Conn::Sqlite(conn) = reader.conn() else { panic!("this is SQLite") };
     let db = Conn::Sqlite(&mut *conn);
     let mut lists: Vec<String> = Vec::new();

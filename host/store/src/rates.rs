@@ -4,7 +4,7 @@ use resly_core::{boxed, error::StoreError, rate::WINDOW_S, time::Timestamp};
 use uuid::Uuid;
 
 use crate::{
-    Store,
+    RowScope, Store,
     sql::{execute, row},
     types::{Count, Id, Time},
 };
@@ -61,7 +61,7 @@ impl Store {
     #[boxed]
     pub async fn claim_requests(&self, claim: RateClaim) -> Result<RateGrant, StoreError> {
         let RateClaim { subject, limit, spent, wanted, now } = claim;
-        self.write_passing("count requests of this minute", move |mut db| {
+        self.write_passing(RowScope::Host, "count requests of this minute", move |mut db| {
             Box::pin(async move {
                 let granted = row!(
                     db,
@@ -85,7 +85,7 @@ impl Store {
     #[boxed]
     pub async fn forget_rates(&self, now: Timestamp) -> Result<u64, StoreError> {
         let over = Time(Timestamp::from_micros(now.micros().saturating_sub(WINDOW_MICROS)));
-        self.write_passing("forget old request windows", move |mut db| {
+        self.write_passing(RowScope::Host, "forget old request windows", move |mut db| {
             Box::pin(async move { Ok(execute!(db, "DELETE FROM rate_windows WHERE started_at <= $1", over)?) })
         })
         .await

@@ -12,7 +12,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store, biller,
+    RowScope, Store, biller,
     billing::{self, Kind, Origin},
     sql::{Conn, execute, rows},
     types::{Count, Id, Time},
@@ -49,7 +49,7 @@ impl Store {
 
     /// Settles all turns and calls. Only for a time at which no host can be running any.
     pub(crate) async fn recover_all(&self, now: Timestamp) -> Result<Recovered, StoreError> {
-        self.write("free what dead hosts were reading", move |mut db| {
+        self.write(RowScope::Host, "free what dead hosts were reading", move |mut db| {
             Box::pin(async move {
                 let sql = "UPDATE knowledge_sources SET lease = NULL, lease_until = NULL WHERE lease IS NOT NULL";
                 execute!(db, sql)?;
@@ -68,7 +68,7 @@ impl Store {
     async fn settle(&self, leases_until: Timestamp, now: Timestamp) -> Result<Recovered, StoreError> {
         let mut recovered = Recovered::default();
         loop {
-            let settled = self.write("settle interrupted turns", move |mut db| {
+            let settled = self.write(RowScope::Host, "settle interrupted turns", move |mut db| {
                 Box::pin(async move { Ok(interrupt(&mut db, leases_until, now).await?) })
             });
             let settled: u64 = settled.await?;
@@ -78,7 +78,7 @@ impl Store {
             }
         }
         loop {
-            let settled = self.write("release the fuel of interrupted calls", move |mut db| {
+            let settled = self.write(RowScope::Host, "release the fuel of interrupted calls", move |mut db| {
                 Box::pin(async move { Ok(release(&mut db, leases_until, now).await?) })
             });
             let settled: u64 = settled.await?;
@@ -87,7 +87,7 @@ impl Store {
                 break;
             }
         }
-        self.write("free what dead hosts were compiling", move |mut db| {
+        self.write(RowScope::Host, "free what dead hosts were compiling", move |mut db| {
             Box::pin(async move { Ok(free_compiling(&mut db, leases_until).await?) })
         })
         .await?;
@@ -98,7 +98,7 @@ impl Store {
     async fn forget(&self, now: Timestamp) -> Result<(), StoreError> {
         let before = Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS));
         loop {
-            let forgotten = self.write("forget old turns", move |mut db| {
+            let forgotten = self.write(RowScope::Host, "forget old turns", move |mut db| {
                 Box::pin(async move { Ok(execute!(db, db.pick(OLD_TURNS.0, OLD_TURNS.1), Time(before), BATCH)?) })
             });
             let forgotten: u64 = forgotten.await?;
@@ -106,7 +106,7 @@ impl Store {
                 break;
             }
         }
-        self.write("forget old calls", move |mut db| {
+        self.write(RowScope::Host, "forget old calls", move |mut db| {
             Box::pin(async move {
                 execute!(db, "DELETE FROM call_reservations WHERE created_at < $1 AND released", Time(before))?;
                 execute!(db, "DELETE FROM oauth_flows WHERE expires_at <= $1", Time(now))?;

@@ -9,7 +9,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store,
+    RowScope, Store,
     error::failed,
     page::Cursor,
     purge::{self, DeletedRows},
@@ -104,7 +104,7 @@ impl Store {
     #[boxed]
     pub async fn retentions(&self) -> Result<Vec<Retention>, StoreError> {
         let doing = "read how long conversations are kept";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = rows!(
             db,
             (Id, Count),
@@ -126,7 +126,7 @@ impl Store {
         after: Option<Cursor>,
         now: Timestamp,
     ) -> Result<ExpiredBatch, StoreError> {
-        self.write("delete old conversations", move |mut db| {
+        self.write(of.organization, "delete old conversations", move |mut db| {
             Box::pin(async move { Ok(expire(&mut db, of.organization, of.cutoff(now), after).await?) })
         })
         .await
@@ -136,7 +136,7 @@ impl Store {
     /// there were, and whether there may be more.
     #[boxed]
     pub async fn expire_visitors(&self, of: Retention, now: Timestamp) -> Result<(u64, bool), StoreError> {
-        self.write("delete old visitors", move |mut db| {
+        self.write(of.organization, "delete old visitors", move |mut db| {
             Box::pin(async move {
                 let deleted = expire_visitors(&mut db, of.organization, of.cutoff(now)).await?;
                 Ok((deleted, deleted == VISITORS.unsigned_abs()))

@@ -102,7 +102,7 @@ impl StateStore for Store {
         now: Timestamp,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         let doing = "read a connector's state";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             (Vec<u8>,),
@@ -140,6 +140,9 @@ impl StateStore for Store {
             expires_at,
             now,
         };
-        self.write("keep a connector's state", move |mut db| Box::pin(async move { set(&mut db, &entry).await })).await
+        self.write(organization, "keep a connector's state", move |mut db| {
+            Box::pin(async move { set(&mut db, &entry).await })
+        })
+        .await
     }
 }

@@ -12,7 +12,7 @@ use resly_core::{
 use serde_json::json;
 
 use crate::{
-    Store, billing,
+    RowScope, Store, billing,
     columns::{returning, select},
     error::{OperationError, failed, unexpected},
     sql::{Conn, execute, row},
@@ -253,7 +253,7 @@ impl Store {
     #[boxed]
     pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {
         let doing = "read the plan";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let plan = row!(db, PlanRow, select!(plan, "FROM organizations WHERE id = $1"), Id(organization.0))
             .map_err(failed(doing))?;
         let plan = plan.ok_or_else(|| unexpected(format!("there is no organization {organization}")));
@@ -268,7 +268,7 @@ impl Store {
         newer: Overrides,
         now: Timestamp,
     ) -> Result<Plan, SubscribeError> {
-        let changed = self.write("change the plan", move |mut db| {
+        let changed = self.write(RowScope::Host, "change the plan", move |mut db| {
             Box::pin(async move { set_overrides(&mut db, organization, |overrides| overrides.merge(newer), now).await })
         });
         let plan = changed.await?;
@@ -284,7 +284,7 @@ impl Store {
         overrides: Overrides,
         now: Timestamp,
     ) -> Result<Plan, SubscribeError> {
-        let changed = self.write("replace the overrides of a plan", move |mut db| {
+        let changed = self.write(RowScope::Host, "replace the overrides of a plan", move |mut db| {
             Box::pin(async move { set_overrides(&mut db, organization, |held| *held = overrides, now).await })
         });
         let plan = changed.await?;
@@ -300,7 +300,7 @@ impl Store {
         to: Resubscription,
         now: Timestamp,
     ) -> Result<Plan, SubscribeError> {
-        let changed = self.write("change the subscription", move |mut db| {
+        let changed = self.write(RowScope::Host, "change the subscription", move |mut db| {
             Box::pin(async move { change(&mut db, organization, &to, now).await })
         });
         let plan = changed.await?;

@@ -75,7 +75,7 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Ticket>, StoreError> {
         let doing = "list the tickets";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let page = list(&db.conn(), organization, before, limit);
         let found: Vec<TicketRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let ticket = |row: TicketRow| Ticket {

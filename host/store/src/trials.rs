@@ -22,7 +22,7 @@ use crate::{
 impl TrialStore for Store {
     /// Stores nothing when the connection was deleted meanwhile.
     async fn keep_sample(&self, sample: LastOutput) -> Result<(), StoreError> {
-        self.write("store an action's last output", move |mut db| {
+        self.write(sample.organization, "store an action's last output", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -51,7 +51,7 @@ impl TrialStore for Store {
         action: &str,
     ) -> Result<Option<LastOutput>, StoreError> {
         let doing = "read an action's last output";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             (String, Option<Count>, Time),
@@ -72,7 +72,7 @@ impl TrialStore for Store {
     }
 
     async fn count_trial(&self, organization: OrganizationId, fuel: u64, now: Timestamp) -> Result<(), StoreError> {
-        self.write("count a trial", move |mut db| {
+        self.write(organization, "count a trial", move |mut db| {
             Box::pin(async move { Ok(usage::count_sandbox(&mut db, organization, Meter::Fuel, fuel, now).await?) })
         })
         .await

@@ -11,7 +11,7 @@ use resly_core::{
 use resly_manifest::Digest;
 
 use crate::{
-    Store,
+    RowScope, Store,
     catalogue::{LEASE, VersionState, digest, users},
     sql::{Conn, execute, rows},
     types::{Count, Id, Text, Time, name_of},
@@ -138,7 +138,7 @@ impl Store {
     /// Stores the result of compiling a version. `refused` is why it failed.
     #[boxed]
     pub async fn settle_connector(&self, version: CompileJob, refused: Option<String>) -> Result<(), StoreError> {
-        self.write("settle a connector", move |mut db| {
+        self.write(version.organization, "settle a connector", move |mut db| {
             Box::pin(async move { Ok(settle(&mut db, &version, refused.as_deref()).await?) })
         })
         .await
@@ -147,7 +147,7 @@ impl Store {
     /// Takes over versions that no host compiles any more. A version that was cut off too often is refused.
     #[boxed]
     pub async fn claim_compiling(&self, now: Timestamp) -> Result<Vec<CompileJob>, StoreError> {
-        self.write("take over what is to be compiled", move |mut db| {
+        self.write(RowScope::Host, "take over what is to be compiled", move |mut db| {
             Box::pin(async move { Ok(claim(&mut db, now).await?) })
         })
         .await
@@ -156,7 +156,7 @@ impl Store {
     /// Renews this host's lease on a version that it compiles.
     #[boxed]
     pub async fn hold_compiling(&self, version: CompileJob, now: Timestamp) -> Result<(), StoreError> {
-        self.write("go on compiling a connector", move |mut db| {
+        self.write(version.organization, "go on compiling a connector", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -178,7 +178,7 @@ impl Store {
     /// Approves or rejects an uploaded version. A version that connections use can't be rejected.
     #[boxed]
     pub async fn decide_connector(&self, decision: Decision) -> Result<Decided, StoreError> {
-        self.write("decide about a connector", move |mut db| {
+        self.write(decision.organization, "decide about a connector", move |mut db| {
             Box::pin(async move { Ok(decide(&mut db, &decision).await?) })
         })
         .await

@@ -262,7 +262,7 @@ impl Store {
         let doing = "report the usage";
         let limits = self.plan(organization).await?.terms.limits;
         let period = Period::containing(now);
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let counts = rows!(
             db,
             (String, String, Count, Count, Count),

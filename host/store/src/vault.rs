@@ -4,7 +4,7 @@ use resly_core::{boxed, error::StoreError, id::OrganizationId};
 use uuid::Uuid;
 
 use crate::{
-    Store,
+    RowScope, Store,
     error::{failed, unexpected},
     sql::{execute, row, rows},
     types::{Count, Id, Text},
@@ -33,7 +33,7 @@ impl Store {
     #[boxed]
     pub async fn vault_key(&self, organization: OrganizationId) -> Result<Option<Vec<u8>>, StoreError> {
         let doing = "read an organization's vault key";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(db, (Vec<u8>,), FIND, Id(organization.0)).map_err(failed(doing))?;
         Ok(found.map(|(wrapped,)| wrapped))
     }
@@ -42,7 +42,7 @@ impl Store {
     #[boxed]
     pub async fn put_vault_key(&self, organization: OrganizationId, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         let wrapped = wrapped.to_vec();
-        self.write("keep an organization's vault key", move |mut db| {
+        self.write(organization, "keep an organization's vault key", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -69,7 +69,7 @@ impl Store {
         let doing = "read wrapped keys";
         // No organization has the nil id.
         let after = after.map_or(Uuid::nil(), |after| after.0);
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = rows!(
             db,
             (Id, Vec<u8>),
@@ -85,7 +85,7 @@ impl Store {
     #[boxed]
     pub async fn host_secret(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         let doing = "read a secret of the host's own";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         let found = row!(db, (Vec<u8>,), FIND_SECRET, Text(name)).map_err(failed(doing))?;
         Ok(found.map(|(wrapped,)| wrapped))
     }
@@ -94,7 +94,7 @@ impl Store {
     #[boxed]
     pub async fn host_secrets(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
         let doing = "read the host's own secrets";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(RowScope::Host, doing).await?;
         rows!(db, (String, Vec<u8>), "SELECT name, wrapped FROM host_secrets ORDER BY name").map_err(failed(doing))
     }
 
@@ -102,7 +102,7 @@ impl Store {
     #[boxed]
     pub async fn put_host_secret(&self, name: &str, wrapped: &[u8]) -> Result<Vec<u8>, StoreError> {
         let (name, wrapped) = (name.to_owned(), wrapped.to_vec());
-        self.write("keep a secret of the host's own", move |mut db| {
+        self.write(RowScope::Host, "keep a secret of the host's own", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -122,7 +122,7 @@ impl Store {
     /// order of [`Self::vault_keys`], so that two calls at once can't deadlock.
     #[boxed]
     pub async fn rewrap(&self, new: Vec<NewWrapping>) -> Result<u64, StoreError> {
-        self.write("move wrapped keys to another master key", move |mut db| {
+        self.write(RowScope::Host, "move wrapped keys to another master key", move |mut db| {
             Box::pin(async move {
                 let mut moved = 0;
                 for NewWrapping { of, old, new } in &new {

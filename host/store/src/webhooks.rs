@@ -67,7 +67,7 @@ impl Store {
     #[boxed]
     pub async fn webhook(&self, organization: OrganizationId) -> Result<Option<Webhook>, StoreError> {
         let doing = "read the webhook";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(db, WebhookRow, FIND, Id(organization.0)).map_err(failed(doing))?;
         Ok(found.map(Webhook::from))
     }
@@ -76,7 +76,7 @@ impl Store {
     /// secrets. Returns it.
     #[boxed]
     pub async fn put_webhook(&self, organization: OrganizationId, webhook: Webhook) -> Result<Webhook, StoreError> {
-        self.write("set the webhook", move |mut db| {
+        self.write(organization, "set the webhook", move |mut db| {
             Box::pin(async move {
                 let kept = row!(
                     db,
@@ -109,7 +109,7 @@ impl Store {
         secret: Vec<u8>,
         overlap_until: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.write("rotate the webhook's secret", move |mut db| {
+        self.write(organization, "rotate the webhook's secret", move |mut db| {
             Box::pin(async move {
                 let changed = execute!(
                     db,
@@ -129,7 +129,7 @@ impl Store {
     /// Deletes the webhook and gives up its messages. False when there is none.
     #[boxed]
     pub async fn delete_webhook(&self, organization: OrganizationId, now: Timestamp) -> Result<bool, StoreError> {
-        self.write("remove the webhook", move |mut db| {
+        self.write(organization, "remove the webhook", move |mut db| {
             Box::pin(async move {
                 let deleted = execute!(db, "DELETE FROM webhooks WHERE organization_id = $1", Id(organization.0))?;
                 execute!(

@@ -86,7 +86,7 @@ async fn renew(db: &mut Conn<'_>, key: &AccountKey, lease: RenewalLease, new: &R
 impl AccountStore for Store {
     async fn account(&self, key: &AccountKey) -> Result<Option<Account>, StoreError> {
         let doing = "find an account";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(key.organization, doing).await?;
         let found = row!(
             db,
             AccountRow,
@@ -109,7 +109,7 @@ impl AccountStore for Store {
         until: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = key.clone();
-        self.write("lease an account's renewal", move |mut db| {
+        self.write(key.organization, "lease an account's renewal", move |mut db| {
             Box::pin(async move { Ok(take_lease(&mut db, &key, lease, now, until).await?) })
         })
         .await
@@ -117,7 +117,7 @@ impl AccountStore for Store {
 
     async fn renew_account(&self, key: &AccountKey, lease: RenewalLease, renewed: Renewed) -> Result<bool, StoreError> {
         let key = key.clone();
-        self.write("keep an account's new tokens", move |mut db| {
+        self.write(key.organization, "keep an account's new tokens", move |mut db| {
             Box::pin(async move { Ok(renew(&mut db, &key, lease, &renewed).await?) })
         })
         .await
@@ -125,7 +125,7 @@ impl AccountStore for Store {
 
     async fn release_account(&self, key: &AccountKey, lease: RenewalLease) -> Result<(), StoreError> {
         let key = key.clone();
-        self.write("release an account's lease", move |mut db| {
+        self.write(key.organization, "release an account's lease", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -149,7 +149,7 @@ impl AccountStore for Store {
         failure: RenewalFailure,
     ) -> Result<(), StoreError> {
         let key = key.clone();
-        self.write("keep why a renewal failed", move |mut db| {
+        self.write(key.organization, "keep why a renewal failed", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -169,7 +169,7 @@ impl AccountStore for Store {
 
     async fn forget_account(&self, key: &AccountKey, lease: RenewalLease) -> Result<bool, StoreError> {
         let key = key.clone();
-        self.write("forget a dead account", move |mut db| {
+        self.write(key.organization, "forget a dead account", move |mut db| {
             Box::pin(async move {
                 let forgotten = execute!(
                     db,

@@ -31,7 +31,7 @@ impl ConnectionStore for Store {
 
     async fn enabled_connections(&self, organization: OrganizationId) -> Result<Vec<Connection>, StoreError> {
         let doing = "list the enabled connections";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             ConnectionRow,
@@ -51,7 +51,7 @@ impl ConnectionStore for Store {
         id: ConnectionId,
     ) -> Result<Option<Connection>, StoreError> {
         let doing = "find a connection";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             ConnectionRow,
@@ -70,7 +70,7 @@ impl ConnectionStore for Store {
         id: ConnectionId,
         status: ConnectionStatus,
     ) -> Result<bool, StoreError> {
-        self.write("change a connection's status", move |mut db| {
+        self.write(organization, "change a connection's status", move |mut db| {
             Box::pin(async move { Ok(set_status(&mut db, organization, id, status).await?) })
         })
         .await
@@ -78,7 +78,7 @@ impl ConnectionStore for Store {
 
     async fn refuse_connection(&self, refused: &Connection) -> Result<(), StoreError> {
         let (organization, id, revision) = (Id(refused.organization.0), Id(refused.id.0), Count(refused.revision));
-        self.write("note a refused credential", move |mut db| {
+        self.write(refused.organization, "note a refused credential", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -104,8 +104,10 @@ impl ConnectionStore for Store {
         lease_until: Timestamp,
     ) -> Result<FuelGrant, BeginCallError> {
         let call = calls::NewCall { id, organization, environment, fuel, now, lease_until };
-        self.write("begin a connector call", move |mut db| Box::pin(async move { calls::begin(&mut db, &call).await }))
-            .await
+        self.write(organization, "begin a connector call", move |mut db| {
+            Box::pin(async move { calls::begin(&mut db, &call).await })
+        })
+        .await
     }
 
     async fn extend_call(
@@ -115,7 +117,7 @@ impl ConnectionStore for Store {
         more: u64,
         now: Timestamp,
     ) -> Result<u64, BeginCallError> {
-        self.write("reserve more fuel", move |mut db| {
+        self.write(organization, "reserve more fuel", move |mut db| {
             Box::pin(async move { calls::extend(&mut db, id, organization, more, now).await })
         })
         .await
@@ -126,7 +128,7 @@ impl ConnectionStore for Store {
         let kept = self.log_detail(record, counted).await?;
         let (organization, environment, at) =
             (kept.record.organization, kept.record.environment, kept.record.created_at);
-        let log_bytes = self.write("settle a connector call", move |mut db| {
+        let log_bytes = self.write(organization, "settle a connector call", move |mut db| {
             Box::pin(async move { Ok(calls::finish(&mut db, &kept).await?) })
         });
         self.note_log_bytes(organization, environment, at, log_bytes.await?);
@@ -138,7 +140,7 @@ impl ConnectionStore for Store {
         let kept = self.log_detail(record, counted).await?;
         let (organization, environment, at) =
             (kept.record.organization, kept.record.environment, kept.record.created_at);
-        let log_bytes = self.write("give a connector call back", move |mut db| {
+        let log_bytes = self.write(organization, "give a connector call back", move |mut db| {
             Box::pin(async move { Ok(calls::refund_call(&mut db, &kept).await?) })
         });
         self.note_log_bytes(organization, environment, at, log_bytes.await?);
@@ -152,7 +154,7 @@ impl ConnectionStore for Store {
         }
         let (organization, environment, at) =
             (kept.record.organization, kept.record.environment, kept.record.created_at);
-        let log_bytes = self.write("log a connector call", move |mut db| {
+        let log_bytes = self.write(organization, "log a connector call", move |mut db| {
             Box::pin(async move { Ok(logs::insert(&mut db, &kept).await?) })
         });
         self.note_log_bytes(organization, environment, at, log_bytes.await?);

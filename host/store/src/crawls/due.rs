@@ -12,7 +12,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store,
+    RowScope, Store,
     due::{DueTable, next_due},
     sql::{Conn, execute, row},
     types::{Count, Id, Json, Text, Time, name_of},
@@ -116,7 +116,7 @@ impl Store {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<DueCrawl>, StoreError> {
-        self.write("take a crawl", move |mut db| {
+        self.write(RowScope::Host, "take a crawl", move |mut db| {
             Box::pin(async move { Ok(take(&mut db, lease, &besides, now, lease_until).await?) })
         })
         .await
@@ -126,7 +126,7 @@ impl Store {
     #[boxed]
     pub async fn fail_crawl_rest(&self, crawl: &DueCrawl, reason: &'static str) -> Result<(), StoreError> {
         let (id, run) = (crawl.id, crawl.run);
-        self.write("give up the rest of a crawl", move |mut db| {
+        self.write(crawl.organization, "give up the rest of a crawl", move |mut db| {
             Box::pin(async move {
                 execute!(db, "UPDATE crawls SET cut = $2 WHERE id = $1", Id(id.0), true)?;
                 let sql = "UPDATE crawl_pages SET state = 'failed', reason = $3
@@ -148,7 +148,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (id, organization, lease) = (crawl.id, crawl.organization, crawl.lease);
-        self.write("give a crawl back", move |mut db| {
+        self.write(crawl.organization, "give a crawl back", move |mut db| {
             Box::pin(async move {
                 let status = if is_over { CrawlStatus::Failed } else { CrawlStatus::Running };
                 execute!(

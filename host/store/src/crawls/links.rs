@@ -112,7 +112,7 @@ impl Store {
             return Ok(NewLinks::default());
         }
         let doing = "look for new pages of a crawl";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(crawl.organization, doing).await?;
         let counted = row!(
             db,
             (Count, Count),
@@ -177,7 +177,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StepError> {
         let crawl = crawl.clone();
-        self.write("add pages of a crawl", move |mut db| {
+        self.write(crawl.organization, "add pages of a crawl", move |mut db| {
             Box::pin(async move {
                 let held = execute!(
                     db,

@@ -113,7 +113,7 @@ impl Store {
     #[boxed]
     pub async fn next_crawl_page(&self, crawl: &DueCrawl) -> Result<Option<FoundPage>, StoreError> {
         let doing = "look for the next page of a crawl";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(crawl.organization, doing).await?;
         let found = row!(
             db,
             FoundRow,

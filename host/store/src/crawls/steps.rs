@@ -309,7 +309,7 @@ impl Store {
     ) -> Result<(), StepError> {
         let crawl = crawl.clone();
         keep_each_once(&mut with.links);
-        self.write("begin a crawl", move |mut db| {
+        self.write(crawl.organization, "begin a crawl", move |mut db| {
             Box::pin(async move { begin(&mut db, &crawl, &with, lease_until, now).await })
         })
         .await
@@ -325,8 +325,10 @@ impl Store {
             self.add_group(crawl, group, done.lease_until, done.now).await?;
         }
         let crawl = crawl.clone();
-        self.write("crawl a page", move |mut db| Box::pin(async move { step(&mut db, &crawl, &done, left_out).await }))
-            .await
+        self.write(crawl.organization, "crawl a page", move |mut db| {
+            Box::pin(async move { step(&mut db, &crawl, &done, left_out).await })
+        })
+        .await
     }
 
     /// Ends a run that has no page left. Sources that are gone are deleted before, some at a time, so that nobody waits long
@@ -342,7 +344,7 @@ impl Store {
         loop {
             let of = crawl.clone();
             let deleted: u64 = self
-                .write("delete what a crawl found to be gone", move |mut db| {
+                .write(crawl.organization, "delete what a crawl found to be gone", move |mut db| {
                     Box::pin(async move { delete_gone(&mut db, &of).await })
                 })
                 .await?;
@@ -352,8 +354,10 @@ impl Store {
             }
         }
         let crawl = crawl.clone();
-        self.write("end a crawl", move |mut db| Box::pin(async move { end(&mut db, &crawl, next_at, now).await }))
-            .await?;
+        self.write(crawl.organization, "end a crawl", move |mut db| {
+            Box::pin(async move { end(&mut db, &crawl, next_at, now).await })
+        })
+        .await?;
         Ok(any)
     }
 }

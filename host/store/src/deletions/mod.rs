@@ -198,7 +198,7 @@ impl Store {
         name_or_id: &str,
     ) -> Result<Option<String>, StoreError> {
         let doing = "find a visitor";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             (String,),
@@ -216,7 +216,7 @@ impl Store {
     /// Returns the pending request when there is one, and `None` when nothing is stored about the visitor.
     #[boxed]
     pub async fn request_deletion(&self, new: NewDeletion) -> Result<Option<Deletion>, StoreError> {
-        self.write("store a request to delete a visitor's data", move |mut db| {
+        self.write(new.organization, "store a request to delete a visitor's data", move |mut db| {
             Box::pin(async move { Ok(request(&mut db, &new).await?) })
         })
         .await
@@ -225,7 +225,7 @@ impl Store {
     #[boxed]
     pub async fn deletion(&self, organization: OrganizationId, id: DeletionId) -> Result<Option<Deletion>, StoreError> {
         let doing = "read a request to delete a visitor's data";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let sql = select!(deletion, "FROM deletion_requests WHERE id = $1 AND organization_id = $2");
         let found = row!(db, DeletionRow, sql, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
         found.map(DeletionRow::deletion).transpose().map_err(failed(doing))
@@ -239,7 +239,7 @@ impl Store {
         query: DeletionQuery,
     ) -> Result<Vec<Deletion>, StoreError> {
         let doing = "list the requests to delete a visitor's data";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let mut list = Query::new(&db.conn(), select!(deletion, "FROM deletion_requests WHERE organization_id = "));
         list.bind(Id(organization.0))
             .filter(" AND visitor_hash = ", query.visitor_hash.map(Vec::from))

@@ -9,7 +9,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store, accounts,
+    RowScope, Store, accounts,
     error::{failed, unexpected},
     purge::{self, DeletedRows},
     sql::{Conn, execute, row, rows},
@@ -137,7 +137,7 @@ impl Store {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<DueDeletion>, StoreError> {
-        self.write("take a request to delete a visitor's data", move |mut db| {
+        self.write(RowScope::Host, "take a request to delete a visitor's data", move |mut db| {
             Box::pin(async move { Ok(take(&mut db, now, lease_until).await?) })
         })
         .await
@@ -147,7 +147,7 @@ impl Store {
     /// been writing one until its lease ends.
     #[boxed]
     pub async fn cancel_answers_to_visitor(&self, due: DueDeletion) -> Result<Vec<MessageId>, StoreError> {
-        self.write("cancel the answers to a visitor", move |mut db| {
+        self.write(due.organization, "cancel the answers to a visitor", move |mut db| {
             Box::pin(async move {
                 let running = rows!(
                     db,
@@ -169,7 +169,7 @@ impl Store {
     /// Gives a request back until `at`.
     #[boxed]
     pub async fn postpone_deletion(&self, due: DueDeletion, at: Timestamp) -> Result<(), StoreError> {
-        self.write("postpone the deletion of a visitor's data", move |mut db| {
+        self.write(due.organization, "postpone the deletion of a visitor's data", move |mut db| {
             Box::pin(async move {
                 let sql = "UPDATE deletion_requests SET lease_until = $2 WHERE id = $1 AND state = 'pending'";
                 Ok(execute!(db, sql, Id(due.id.0), Time(at)).map(drop)?)
@@ -182,7 +182,7 @@ impl Store {
     #[boxed]
     pub async fn visitor_accounts(&self, due: &DueDeletion) -> Result<Vec<(AccountKey, Account)>, StoreError> {
         let doing = "list a visitor's accounts";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(due.organization, doing).await?;
         accounts::of_visitor(&mut db.conn(), due.organization, &due.visitor, due.created_at)
             .await
             .map_err(failed(doing))
@@ -198,7 +198,7 @@ impl Store {
         confirmed: bool,
         lease_until: Timestamp,
     ) -> Result<Option<Account>, StoreError> {
-        self.write("delete a visitor's account", move |mut db| {
+        self.write(due.organization, "delete a visitor's account", move |mut db| {
             Box::pin(async move {
                 let account = accounts::delete(&mut db, &key).await?;
                 let gone = u64::from(account.is_some());
@@ -214,7 +214,7 @@ impl Store {
     /// more.
     #[boxed]
     pub async fn delete_visitor_rows(&self, due: DueDeletion, lease_until: Timestamp) -> Result<bool, StoreError> {
-        self.write("delete a visitor's conversations", move |mut db| {
+        self.write(due.organization, "delete a visitor's conversations", move |mut db| {
             Box::pin(async move { Ok(delete_some(&mut db, &due, lease_until).await?) })
         })
         .await
@@ -223,7 +223,7 @@ impl Store {
     /// Ends a request after the visitor's rows were deleted.
     #[boxed]
     pub async fn complete_deletion(&self, due: DueDeletion, now: Timestamp) -> Result<(), StoreError> {
-        self.write("complete the deletion of a visitor's data", move |mut db| {
+        self.write(due.organization, "complete the deletion of a visitor's data", move |mut db| {
             Box::pin(async move { Ok(complete(&mut db, &due, now).await?) })
         })
         .await

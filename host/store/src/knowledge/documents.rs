@@ -248,7 +248,7 @@ impl Store {
         embedder: String,
         deadline_at: Timestamp,
     ) -> Result<Enqueued, EnqueueError> {
-        self.write("add a document", move |mut db| {
+        self.write(new.organization, "add a document", move |mut db| {
             Box::pin(async move { enqueue(&mut db, &new, limits, &embedder, deadline_at).await })
         })
         .await
@@ -262,7 +262,7 @@ impl Store {
         id: SourceId,
     ) -> Result<Option<StoredDocument>, StoreError> {
         let doing = "read a document";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             (Option<String>, Option<String>, Vec<u8>, Option<Vec<u8>>),

@@ -45,7 +45,7 @@ impl Store {
         lease_until: Timestamp,
     ) -> Result<FuelGrant, BeginCallError> {
         let of = NewReservation { id: reading, reading: true, lease_until };
-        self.write("reserve fuel for a reading", move |mut db| {
+        self.write(organization, "reserve fuel for a reading", move |mut db| {
             Box::pin(async move { reserve(&mut db, &of, organization, fuel, now).await })
         })
         .await
@@ -55,7 +55,7 @@ impl Store {
     #[boxed]
     pub async fn settle_reading(&self, reading: CallId, burnt: BurntFuel) -> Result<(), StoreError> {
         let BurntFuel { organization, subject, fuel, now } = burnt;
-        self.write("count what a reading burnt", move |mut db| {
+        self.write(organization, "count what a reading burnt", move |mut db| {
             Box::pin(async move {
                 let environment = Environment::Production.name();
                 let (period, _) =
@@ -76,7 +76,7 @@ impl Store {
     #[boxed]
     pub async fn count_reading(&self, burnt: BurntFuel) -> Result<(), StoreError> {
         let BurntFuel { organization, subject, fuel, now } = burnt;
-        self.write("count what a reading burnt", move |mut db| {
+        self.write(organization, "count what a reading burnt", move |mut db| {
             Box::pin(async move {
                 let mut quantity = fuel;
                 // Another host may count between two statements.

@@ -17,7 +17,7 @@ use resly_core::{
 
 use super::{PassagePlace, bump, count_embeddings, insert_passage, insert_source, passage_bytes};
 use crate::{
-    Store,
+    RowScope, Store,
     error::OperationError,
     log_budget,
     sql::{Conn, execute, row, rows},
@@ -69,8 +69,9 @@ async fn hide(db: &mut Conn<'_>, organization: OrganizationId, source: SourceId)
 impl Store {
     /// Adds sources of one organization, all of them or none. Their passages are written in groups.
     pub(super) async fn add_in_groups(&self, sources: Vec<Arc<NewSource>>) -> Result<(), AddSourceError> {
+        let Some(organization) = sources.first().map(|source| source.organization) else { return Ok(()) };
         let new = sources.clone();
-        self.write("add sources", move |mut db| {
+        self.write(organization, "add sources", move |mut db| {
             Box::pin(async move {
                 for source in &new {
                     insert_source(&mut db, source, 0, "reading").await?;
@@ -84,7 +85,7 @@ impl Store {
                 self.write_passages(Arc::clone(source)).await?;
             }
             let sources = sources.clone();
-            self.write("add sources", move |mut db| {
+            self.write(organization, "add sources", move |mut db| {
                 Box::pin(async move {
                     for source in &sources {
                         publish(&mut db, source).await?;
@@ -95,9 +96,9 @@ impl Store {
             .await
         };
         let added = added.await;
-        if let (Err(_), Some(first)) = (&added, sources.first()) {
+        if added.is_err() {
             let ids = sources.iter().map(|source| source.id).collect();
-            self.delete_in_groups(first.organization, ids).await?;
+            self.delete_in_groups(organization, ids).await?;
         }
         added
     }
@@ -106,7 +107,7 @@ impl Store {
     pub(super) async fn write_passages(&self, source: Arc<NewSource>) -> Result<(), AddSourceError> {
         for from in (0..source.passages.len()).step_by(GROUP) {
             let source = Arc::clone(&source);
-            self.write("add passages", move |mut db| {
+            self.write(source.organization, "add passages", move |mut db| {
                 Box::pin(async move {
                     let (organization, id) = (source.organization, source.id);
                     let there = row!(
@@ -140,7 +141,7 @@ impl Store {
         sources: Vec<SourceId>,
     ) -> Result<u64, StoreError> {
         let hidden = self
-            .write("delete sources", move |mut db| {
+            .write(organization, "delete sources", move |mut db| {
                 Box::pin(async move {
                     let mut hidden = Vec::with_capacity(sources.len());
                     for source in sources {
@@ -166,7 +167,7 @@ impl Store {
         let mut gone = false;
         while !gone {
             gone = self
-                .write("delete a source", move |mut db| {
+                .write(organization, "delete a source", move |mut db| {
                     Box::pin(async move {
                         let sql = "DELETE FROM passages
                                    WHERE id IN (SELECT id FROM passages WHERE source_id = $1 LIMIT 256)";
@@ -189,7 +190,7 @@ impl Store {
     pub async fn forget_unfinished_sources(&self, now: Timestamp) -> Result<u64, StoreError> {
         let doing = "look for unfinished sources";
         let lost = {
-            let mut db = self.reader(doing).await?;
+            let mut db = self.reader(RowScope::Host, doing).await?;
             rows!(
                 db,
                 (Id, Id, String),

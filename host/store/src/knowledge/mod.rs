@@ -235,7 +235,8 @@ impl KnowledgeStore for Store {
         if sources.iter().map(|source| source.passages.len()).sum::<usize>() > groups::GROUP {
             return self.add_in_groups(sources.into_iter().map(Arc::new).collect()).await;
         }
-        self.write("add sources", move |mut db| {
+        let Some(first) = sources.first() else { return Ok(()) };
+        self.write(first.organization, "add sources", move |mut db| {
             Box::pin(async move {
                 for source in &sources {
                     add(&mut db, source).await?;
@@ -248,7 +249,7 @@ impl KnowledgeStore for Store {
 
     async fn list_sources(&self, organization: OrganizationId) -> Result<Vec<Source>, StoreError> {
         let doing = "list the sources";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             SourceRow,
@@ -269,14 +270,14 @@ impl KnowledgeStore for Store {
 
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {
         let doing = "read the synonyms";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found =
             row!(db, (Option<Json<Synonyms>>,), "SELECT synonyms FROM organizations WHERE id = $1", Id(organization.0));
         Ok(found.map_err(failed(doing))?.and_then(|(synonyms,)| synonyms).map(|found| found.0).unwrap_or_default())
     }
 
     async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
-        self.write("change the synonyms", move |mut db| {
+        self.write(organization, "change the synonyms", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -292,14 +293,14 @@ impl KnowledgeStore for Store {
 
     async fn knowledge_version(&self, organization: OrganizationId) -> Result<u64, StoreError> {
         let doing = "read the knowledge's version";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(db, (Count,), "SELECT knowledge_version FROM organizations WHERE id = $1", Id(organization.0));
         Ok(found.map_err(failed(doing))?.map_or(0, |(version,)| version.0))
     }
 
     async fn revisions(&self, organization: OrganizationId) -> Result<Vec<RevisionSize>, StoreError> {
         let doing = "count the sources' passages";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             (Id, Count),
@@ -320,7 +321,7 @@ impl KnowledgeStore for Store {
         revisions: &[RevisionId],
     ) -> Result<Vec<PassageText>, StoreError> {
         let doing = "load the passages of sources";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let sql = db.pick(
             of_revisions!(
                 "p.id, s.revision, p.position, p.title, p.section, p.text",
@@ -350,7 +351,7 @@ impl KnowledgeStore for Store {
         revisions: &[RevisionId],
     ) -> Result<Vec<StoredVector>, StoreError> {
         let doing = "load the vectors";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let sql = db.pick(
             of_revisions!("s.revision, p.id, p.vector", "(SELECT value FROM json_each($2)) AND p.embedder = $3"),
             of_revisions!(
@@ -370,7 +371,7 @@ impl KnowledgeStore for Store {
 
     async fn load_passages(&self, organization: OrganizationId, ids: &[PassageId]) -> Result<Vec<Passage>, StoreError> {
         let doing = "load passages";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let sql = db.pick(LOAD_PASSAGES.0, LOAD_PASSAGES.1);
         let found = rows!(db, PassageRow, sql, Id(organization.0), Json(ids)).map_err(failed(doing))?;
         let passage = |row: PassageRow| Passage {

@@ -15,7 +15,7 @@ use super::{
     sources::{PageVersion, hash},
 };
 use crate::{
-    Store,
+    RowScope, Store,
     columns::{columns, returning},
     due::{DueTable, next_due},
     error::{failed, unexpected},
@@ -226,7 +226,7 @@ impl Store {
         lease_until: Timestamp,
         deadline_at: Timestamp,
     ) -> Result<Option<DueSource>, StoreError> {
-        self.write("take a source to read", move |mut db| {
+        self.write(RowScope::Host, "take a source to read", move |mut db| {
             Box::pin(async move { Ok(take(&mut db, lease, &besides, now, lease_until, deadline_at).await?) })
         })
         .await
@@ -241,7 +241,7 @@ impl Store {
         lease: LeaseId,
     ) -> Result<Option<DueSource>, StoreError> {
         let doing = "read a source that is taken";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             DueRow,
@@ -267,7 +267,7 @@ impl Store {
         lease_until: Timestamp,
     ) -> Result<bool, StoreError> {
         let (id, organization, lease) = (due.id, due.organization, due.lease);
-        self.write("hold a source", move |mut db| {
+        self.write(due.organization, "hold a source", move |mut db| {
             Box::pin(async move {
                 let renewed = execute!(
                     db,
@@ -289,7 +289,7 @@ impl Store {
     /// Stores how a reading ended that gave no new content. False when the lease is over.
     #[boxed]
     pub async fn settle_source(&self, due: DueSource, result: ReadResult, now: Timestamp) -> Result<bool, StoreError> {
-        self.write("settle the reading of a source", move |mut db| {
+        self.write(due.organization, "settle the reading of a source", move |mut db| {
             Box::pin(async move { Ok(settle(&mut db, &due, &result, now).await?) })
         })
         .await

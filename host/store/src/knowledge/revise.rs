@@ -45,6 +45,15 @@ pub enum SourceWrite {
     Revise(Box<SourceChange>),
 }
 
+impl SourceWrite {
+    fn organization(&self) -> OrganizationId {
+        match self {
+            Self::Move(to) => to.organization,
+            Self::Revise(change) => change.organization,
+        }
+    }
+}
+
 /// Who changes a source.
 #[derive(Clone, Debug)]
 pub enum ChangedBy {
@@ -224,7 +233,7 @@ impl Store {
     /// Whether the source has content that is searched.
     async fn has_passages(&self, change: &SourceChange) -> Result<bool, AddSourceError> {
         let doing = "look for a source's passages";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(change.organization, doing).await?;
         let sql = "SELECT id FROM knowledge_sources WHERE id = $1 AND organization_id = $2 AND chunks > 0";
         let found = row!(db, (Id,), sql, Id(change.source.0), Id(change.organization.0)).map_err(failed(doing))?;
         Ok(found.is_some())
@@ -237,9 +246,10 @@ impl Store {
         self.write_sources(vec![SourceWrite::Revise(Box::new(change))]).await
     }
 
-    /// Writes sources, all of them or none. Refused when one was deleted or changed meanwhile.
+    /// Writes sources of one organization, all of them or none. Refused when one was deleted or changed meanwhile.
     #[boxed]
     pub async fn write_sources(&self, writes: Vec<SourceWrite>) -> Result<(), AddSourceError> {
+        let Some(organization) = writes.first().map(SourceWrite::organization) else { return Ok(()) };
         let mut prepared = Vec::with_capacity(writes.len());
         for write in writes {
             let written = match &write {
@@ -254,7 +264,7 @@ impl Store {
             };
             prepared.push((write, written));
         }
-        self.write("change sources", move |mut db| {
+        self.write(organization, "change sources", move |mut db| {
             Box::pin(async move {
                 for (write, written) in &prepared {
                     match write {

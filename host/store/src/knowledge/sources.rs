@@ -121,7 +121,7 @@ impl Store {
         id: SourceId,
     ) -> Result<Option<StoredSource>, StoreError> {
         let doing = "read a source";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             TextRow,
@@ -147,7 +147,7 @@ impl Store {
         url: &str,
     ) -> Result<Option<SourceId>, StoreError> {
         let doing = "look for a source";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             (Id,),
@@ -167,7 +167,7 @@ impl Store {
         let doing = "list a page of the sources";
         let SourceQuery { status, crawl, identity_prefix, before, limit } = query;
         let (before, before_id) = page::bounds(before);
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             SourceRow,

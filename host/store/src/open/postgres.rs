@@ -11,7 +11,7 @@ use sqlx::{
 use super::{
     ACQUIRE, COPY_PROGRESS, DIRECT_CONNECTIONS, OpenError, REST_CONNECTIONS, StoreConfig, postgres_migrations,
 };
-use crate::{Backend, Store, error::describe, rest::RestPool};
+use crate::{Backend, Store, error::describe, rest::RestPool, row_scope::BoundRole};
 
 /// The least connections of a host's pool. With fewer, turns would wait for each other.
 const POSTGRES_AT_LEAST: u32 = 10;
@@ -33,6 +33,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
     let direct_url = config.direct_url.as_deref().unwrap_or(url);
     let mut conn = connect_postgres(direct_url).await?;
     migrate_postgres(&mut conn).await?;
+    let role = BoundRole::prepare(&mut conn).await.map_err(OpenError::Connect)?;
     let copying = "SELECT to_regclass($1) IS NOT NULL";
     let copying = sqlx::query_scalar(copying).bind(COPY_PROGRESS).fetch_one(&mut conn).await;
     if copying.map_err(OpenError::Connect)? {
@@ -53,6 +54,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         pool = pool.after_connect(|conn, _| Box::pin(async move { conn.execute(BOUNDS).await.map(drop) }));
     }
     let pool = pool.connect_with(options).await.map_err(|error| connect_error(url, error))?;
+    let bound = role.verified(&pool).await.map_err(OpenError::Connect)?;
     if own_server {
         let timeout = format!("{}s", REST_TIME.as_secs());
         rest = rest.options([("statement_timeout", timeout.as_str()), ("default_transaction_read_only", "on")]);
@@ -63,7 +65,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         .acquire_timeout(ACQUIRE)
         .connect_lazy_with(self::options(direct_url)?);
     Ok(Store {
-        backend: Backend::Postgres { pool, direct, own_server },
+        backend: Backend::Postgres { pool, direct, own_server, bound },
         rest: RestPool::postgres(rest),
         parts: Arc::default(),
         log_budget: Arc::default(),

@@ -103,7 +103,7 @@ impl Store {
         let (organization, node) = (change.organization, change.node.clone());
         let written = RestChange { returns: change.returns && !later, ..change.clone() };
         let rows = self
-            .write("change rows by REST", move |db| {
+            .write(organization, "change rows by REST", move |db| {
                 Box::pin(async move { apply(db, written, found).await.map_err(OperationError::from) })
             })
             .await?;

@@ -21,7 +21,11 @@ use super::{
     render::{RestRow, RestRows},
     statement::{ALIASES, Statement, separate},
 };
-use crate::{Store, error::OperationError, sql::Conn};
+use crate::{
+    Store,
+    error::{OperationError, violates_policy},
+    sql::Conn,
+};
 
 /// Rows to insert.
 #[derive(Clone, Debug)]
@@ -44,7 +48,7 @@ impl Store {
     /// Inserts rows, all or none of them. Returns what is selected of them, and their number in `total`.
     #[boxed]
     pub async fn insert_rest(&self, insert: RestInsert) -> Result<RestRows, RestStoreError> {
-        self.write("insert rows by REST", move |db| {
+        self.write(insert.organization, "insert rows by REST", move |db| {
             Box::pin(async move { self::insert(db, insert).await.map_err(OperationError::from) })
         })
         .await
@@ -90,17 +94,22 @@ async fn run(db: &mut Conn<'_>, insert: &RestInsert) -> Result<Vec<Uuid>, Halt> 
     }
     push_conflict(&mut statement, insert);
     statement.push(" RETURNING id AS c0");
-    let rows = statement.fetch(db, usize::MAX).await?;
+    let rows = match statement.fetch(db, usize::MAX).await {
+        Err(error) if violates_policy(&error) => return Err(not_own(table).into()),
+        rows => rows?,
+    };
     let written = read::row_ids(&rows)?;
     let merges = matches!(insert.conflict, Some((_, Resolution::Merge)));
     if merges && written.len() < insert.rows.rows.len() {
-        // The row is there, and isn't the organization's.
-        let table = table.name;
-        return Err(
-            RestError::denied(format!("new row violates row-level security policy for table \"{table}\"")).into()
-        );
+        return Err(not_own(table).into());
     }
     Ok(written)
+}
+
+/// The row is there, and isn't the organization's. PostgreSQL says so itself where policies bind the host.
+fn not_own(table: &Table) -> RestError {
+    let table = table.name;
+    RestError::denied(format!("new row violates row-level security policy for table \"{table}\""))
 }
 
 /// The value of a column in a row: the given one, or the column's default.

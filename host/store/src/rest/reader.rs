@@ -9,11 +9,11 @@ use std::{
 
 use resly_core::{error::StoreError, id::OrganizationId};
 use resly_rest::limits;
-use sqlx::{PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Halt, RestStoreError, timed_out};
-use crate::{Backend, Store, error::failed, sql::Conn};
+use crate::{Backend, Store, error::failed, row_scope, sql::Conn};
 
 /// How many instructions of SQLite run between two looks at the clock: a few rows'. One may compare a text of 4 MiB.
 const STEPS: i32 = 50;
@@ -85,11 +85,13 @@ enum Connection {
     Sqlite(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
     Postgres(PoolConnection<Postgres>),
-    PostgresSnapshot(Transaction<'static, Postgres>, bool),
+    Transaction(Transaction<'static, Postgres>, bool),
 }
 
 /// A snapshot whose statements are ended by the server. The time is [`limits::TIME`].
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '8s'";
+/// One statement. Its connection has the deadline and only reads: see `open`.
+const STATEMENT: &str = "BEGIN";
 
 impl RestReader {
     pub fn conn(&mut self) -> Conn<'_> {
@@ -97,7 +99,7 @@ impl RestReader {
             Connection::Sqlite(conn) => Conn::Sqlite(conn),
             Connection::SqliteSnapshot(transaction) => Conn::Sqlite(transaction),
             Connection::Postgres(conn) => Conn::Postgres { conn, named: true },
-            Connection::PostgresSnapshot(transaction, named) => Conn::Postgres { conn: transaction, named: *named },
+            Connection::Transaction(transaction, named) => Conn::Postgres { conn: transaction, named: *named },
         }
     }
 }
@@ -111,14 +113,21 @@ impl Store {
         snapshot: bool,
     ) -> Result<RestReader, StoreError> {
         let place = self.rest.enter(organization, doing).await?;
-        let named = matches!(self.backend, Backend::Postgres { own_server: true, .. });
+        let (named, bound) = match &self.backend {
+            Backend::Sqlite { .. } => (true, None),
+            Backend::Postgres { own_server, bound, .. } => (*own_server, bound.as_ref()),
+        };
         let connection = match &self.rest.pool {
             Pool::Sqlite(pool) if snapshot => pool.begin().await.map(Connection::SqliteSnapshot),
             Pool::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
-            // Its connections have the deadline and read only: see `open`.
-            Pool::Postgres(pool) if named && !snapshot => pool.acquire().await.map(Connection::Postgres),
+            Pool::Postgres(pool) if named && !snapshot && bound.is_none() => {
+                pool.acquire().await.map(Connection::Postgres)
+            }
             Pool::Postgres(pool) => {
-                pool.begin_with(SNAPSHOT).await.map(|transaction| Connection::PostgresSnapshot(transaction, named))
+                let begin = if named && !snapshot { STATEMENT } else { SNAPSHOT };
+                let begin = row_scope::begin(begin, organization.into(), bound);
+                let transaction = pool.begin_with(AssertSqlSafe(begin)).await;
+                transaction.map(|transaction| Connection::Transaction(transaction, named))
             }
         };
         let mut reader = RestReader { connection: connection.map_err(failed(doing))?, _place: place };

@@ -6,7 +6,7 @@ use resly_core::{
 };
 
 use crate::{
-    Store,
+    RowScope, Store,
     error::failed,
     sql::{execute, rows},
     types::Id,
@@ -14,7 +14,7 @@ use crate::{
 
 pub(super) async fn request(store: &Store, organization: OrganizationId, answer: MessageId) -> Result<(), StoreError> {
     store
-        .write("ask to cancel an answer", move |mut db| {
+        .write(organization, "ask to cancel an answer", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -33,7 +33,7 @@ pub(super) async fn request(store: &Store, organization: OrganizationId, answer:
 /// Answers that are to be cancelled. Turns in progress are few and have an index, so reading them every second is cheap.
 pub(super) async fn requests(store: &Store) -> Result<Vec<MessageId>, StoreError> {
     let doing = "look for answers to cancel";
-    let mut db = store.reader(doing).await?;
+    let mut db = store.reader(RowScope::Host, doing).await?;
     let found = rows!(db, (Id,), "SELECT id FROM turns WHERE status = 'streaming' AND cancel_requested");
     Ok(found.map_err(failed(doing))?.into_iter().map(|(id,)| MessageId(id.0)).collect())
 }

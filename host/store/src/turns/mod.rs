@@ -47,14 +47,19 @@ fn refused(refusal: Refusal) -> BeginTurnError {
 #[async_trait]
 impl TurnStore for Store {
     async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError> {
-        self.write("accept a question", move |mut db| Box::pin(async move { begin::begin(&mut db, turn).await })).await
+        self.write(turn.organization, "accept a question", move |mut db| {
+            Box::pin(async move { begin::begin(&mut db, turn).await })
+        })
+        .await
     }
 
     /// Also stores the end of a turn that [`Store::recover`] settled as interrupted, as long as no other turn replaced it:
     /// its host was slow, not dead. A turn that was ended for its host has another host, so its old one stores nothing.
     async fn finish_turn(&self, turn: FinishedTurn) -> Result<FinishOutcome, StoreError> {
-        self.write("store an answer", move |mut db| Box::pin(async move { Ok(finish::finish(&mut db, &turn).await?) }))
-            .await
+        self.write(turn.organization, "store an answer", move |mut db| {
+            Box::pin(async move { Ok(finish::finish(&mut db, &turn).await?) })
+        })
+        .await
     }
 
     async fn renew_turn(
@@ -63,7 +68,7 @@ impl TurnStore for Store {
         answer: MessageId,
         lease_until: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("renew a turn's lease", move |mut db| {
+        self.write(organization, "renew a turn's lease", move |mut db| {
             Box::pin(async move {
                 execute!(
                     db,
@@ -86,7 +91,7 @@ impl TurnStore for Store {
         key_cap: Option<u64>,
         now: Timestamp,
     ) -> Result<Option<Remaining>, BeginTurnError> {
-        self.write("count a search", move |mut db| {
+        self.write(organization, "count a search", move |mut db| {
             Box::pin(async move {
                 let caps = Caps { key, key_cap, visitor: None };
                 let counted = usage::count_message(&mut db, organization, caps, now).await;
@@ -135,7 +140,7 @@ impl TurnStore for Store {
         by: HostId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("end an answer of a host that is gone", move |mut db| {
+        self.write(organization, "end an answer of a host that is gone", move |mut db| {
             Box::pin(async move { Ok(writer::end(&mut db, organization, answer, gone, by, now).await?) })
         })
         .await
@@ -150,7 +155,9 @@ impl TurnStore for Store {
     }
 
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError> {
-        self.write("open a ticket", move |mut db| Box::pin(async move { Ok(tickets::insert(&mut db, &ticket).await?) }))
-            .await
+        self.write(ticket.organization, "open a ticket", move |mut db| {
+            Box::pin(async move { Ok(tickets::insert(&mut db, &ticket).await?) })
+        })
+        .await
     }
 }

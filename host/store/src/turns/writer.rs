@@ -48,7 +48,7 @@ pub(super) async fn in_progress(
     now: Timestamp,
 ) -> Result<Option<AnswerInProgress>, StoreError> {
     let doing = "find an answer in progress";
-    let mut db = store.reader(doing).await?;
+    let mut db = store.reader(organization, doing).await?;
     let found = row!(
         db,
         WriterRow,
@@ -72,7 +72,7 @@ pub(super) async fn of(
     now: Timestamp,
 ) -> Result<Option<AnswerWriter>, StoreError> {
     let doing = "find who writes an answer";
-    let mut db = store.reader(doing).await?;
+    let mut db = store.reader(organization, doing).await?;
     let sql = concat!(writer!(), " AND turns.id = $2");
     let found = row!(db, WriterRow, sql, Id(organization.0), Id(answer.0)).map_err(failed(doing))?;
     Ok(found.map(|row| row.writer(now)))

@@ -11,7 +11,7 @@ use resly_core::{
 
 use super::{Webhook, find};
 use crate::{
-    Store,
+    RowScope, Store,
     error::failed,
     page::{self, Cursor},
     row_id::row_id,
@@ -219,7 +219,7 @@ impl Store {
         lease_until: Timestamp,
         now: Timestamp,
     ) -> Result<Option<DueDelivery>, StoreError> {
-        self.write("begin a webhook's delivery", move |mut db| {
+        self.write(organization, "begin a webhook's delivery", move |mut db| {
             Box::pin(async move {
                 let Some(webhook) = find(&mut db, organization).await? else { return Ok(None) };
                 let id = insert(&mut db, organization, event, None, &payload, Some(lease_until), now).await?;
@@ -237,7 +237,7 @@ impl Store {
         lease_until: Timestamp,
         most: u32,
     ) -> Result<Vec<DueDelivery>, StoreError> {
-        self.write("take webhook deliveries", move |mut db| {
+        self.write(RowScope::Host, "take webhook deliveries", move |mut db| {
             Box::pin(async move { Ok(take_due(&mut db, now, lease_until, most).await?) })
         })
         .await
@@ -252,7 +252,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let due = due.clone();
-        self.write("settle a webhook's delivery", move |mut db| {
+        self.write(due.organization, "settle a webhook's delivery", move |mut db| {
             Box::pin(async move { Ok(settle(&mut db, &due, &tried, now).await?) })
         })
         .await
@@ -268,7 +268,7 @@ impl Store {
     ) -> Result<Vec<Delivery>, StoreError> {
         let doing = "list the webhook's deliveries";
         let (before, before_id) = page::bounds(before);
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = rows!(
             db,
             DeliveryRow,
@@ -288,7 +288,7 @@ impl Store {
     #[boxed]
     pub async fn expire_deliveries(&self, now: Timestamp) -> Result<u64, StoreError> {
         let before = Timestamp::from_micros(now.micros().saturating_sub(REMEMBERED_MICROS));
-        self.write("forget old webhook deliveries", move |mut db| {
+        self.write(RowScope::Host, "forget old webhook deliveries", move |mut db| {
             Box::pin(async move {
                 let sql = "DELETE FROM webhook_deliveries WHERE ended_at < $1";
                 Ok(execute!(db, sql, Time(before))?)

@@ -23,19 +23,23 @@ use resly_store::{NewKey, NewOrganization, Store, StoreConfig, Successor};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, SqliteConnection};
 use uuid::Uuid;
 
-use crate::{pooler, postgres};
+use crate::{
+    forgetful::{self, Forgets},
+    pooler, postgres,
+};
 
 /// Where a test's data is: it can be opened again after a store was dropped.
 pub struct Backend {
     folder: tempfile::TempDir,
     url: Option<String>,
-    /// The same database through a pooler.
+    /// The same database through a pooler, or by another way.
     pooler_url: Option<String>,
+    forgets: bool,
 }
 
 impl Backend {
     pub fn sqlite() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), url: None, pooler_url: None }
+        Self { folder: tempfile::tempdir().unwrap(), url: None, pooler_url: None, forgets: false }
     }
 
     pub async fn postgres() -> Self {
@@ -46,6 +50,18 @@ impl Backend {
     pub async fn pooled() -> Self {
         let direct = Self::postgres().await;
         Self { pooler_url: Some(pooler::url(direct.url.as_deref().unwrap()).await), ..direct }
+    }
+
+    /// PostgreSQL by a way on which statements forget the organization: see [`forgetful`].
+    pub async fn forgetful(forgets: Forgets) -> Self {
+        let direct = Self::postgres().await;
+        let url = forgetful::url(direct.url.as_deref().unwrap(), forgets);
+        Self { pooler_url: Some(url), forgets: true, ..direct }
+    }
+
+    /// Whether statements lose each condition on the organization, one that a request itself asks for as well.
+    pub fn forgets(&self) -> bool {
+        self.forgets
     }
 
     pub fn is_sqlite(&self) -> bool {

@@ -68,6 +68,8 @@ both! {
         let url = backend.url().unwrap().replace("resly@", &format!("{}@", name.as_str()));
         let mut bi = PgConnection::connect(&url).await.unwrap();
         let claims = format!("SET request.jwt.claims = '{{\"organization_id\": \"{other}\"}}'");
+        // What the host sets for itself.
+        let host_scope = format!("SET resly.organization = '{other}'");
         // Nothing that a session may set widens what it sees.
         for attempt in [
             "SELECT 1",
@@ -75,6 +77,7 @@ both! {
             "SET search_path = pg_temp, public",
             "SET default_transaction_read_only = off; CREATE TEMP TABLE database_roles (role_name TEXT, organization_id UUID)",
             "SET row_security = on",
+            &host_scope,
         ] {
             // What it may not set changes nothing either.
             let _ = run(&mut bi, attempt).await;
@@ -93,6 +96,7 @@ both! {
             "DELETE FROM visitors",
             "SET row_security = off; SELECT * FROM visitors",
             "SET ROLE resly",
+            "SET ROLE resly_bound",
             "CREATE TABLE own (a INT)",
         ] {
             run(&mut bi, "RESET ALL; SET default_transaction_read_only = off; SET search_path = public").await.unwrap();
@@ -146,6 +150,38 @@ both! {
         assert_eq!(number(&mut owner, "SELECT count(*) FROM visitors").await, 2, "no policy lets it delete");
     }
 
+    async fn the_host_s_claim_is_nothing_in_the_session_of_another_login(backend: Backend) {
+        if backend.is_sqlite() {
+            return;
+        }
+        let (_store, [own, other], mut owner) = filled(&backend).await;
+        // As the login is with which Supabase's REST comes.
+        let login = name();
+        let login = login.as_str();
+        run(&mut owner, &format!("CREATE ROLE {login} LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO {login}")).await.unwrap();
+        let url = backend.url().unwrap().replace("resly@", &format!("{login}@"));
+        let mut session = PgConnection::connect(&url).await.unwrap();
+        run(&mut session, &format!("SET resly.organization = '{other}'")).await.unwrap();
+        let claims = format!("SET request.jwt.claims = '{{\"organization_id\": \"{own}\"}}'");
+        for (claims, expected) in [("SELECT 1", 0), (claims.as_str(), 1)] {
+            run(&mut session, claims).await.unwrap();
+            for table in READ {
+                let theirs = format!("SELECT count(*) FROM {table} WHERE organization_id = '{other}'");
+                let seen = number(&mut session, &format!("SELECT count(*) FROM {table}")).await;
+                assert_eq!((seen, number(&mut session, &theirs).await), (expected, 0), "{table}");
+            }
+            let insert = format!(
+                "INSERT INTO visitors (id, organization_id, external_id, created_at, last_seen_at)
+                 VALUES (gen_random_uuid(), '{other}', 'w', now(), now())"
+            );
+            assert!(run(&mut session, &insert).await.is_err());
+            run(&mut session, "UPDATE visitors SET external_id = 'changed'; DELETE FROM visitors").await.unwrap();
+        }
+        assert_eq!(number(&mut owner, "SELECT count(*) FROM visitors WHERE external_id = 'v'").await, 2);
+        session.close().await.unwrap();
+        run(&mut owner, &format!("DROP OWNED BY {login}; DROP ROLE {login}")).await.unwrap();
+    }
+
     async fn every_table_is_closed_to_all_but_its_owner(backend: Backend) {
         if backend.is_sqlite() {
             return;
@@ -160,5 +196,15 @@ both! {
         .await
         .unwrap();
         assert!(open.is_empty(), "{open:?}: the migration that makes a table enables row-level security on it");
+        let unbound: Vec<String> = sqlx::query_scalar(
+            "SELECT c.relname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'organization_id'
+             WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'database_roles'
+               AND (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid
+                    AND polname IN ('own_organization', 'own_insert', 'own_update', 'own_delete')) < 4",
+        )
+        .fetch_all(&mut owner)
+        .await
+        .unwrap();
+        assert!(unbound.is_empty(), "{unbound:?}: the migration that makes a table calls `resly_bind('TABLE')`");
     }
 }

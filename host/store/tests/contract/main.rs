@@ -7,6 +7,7 @@
 
 mod backend;
 mod fill;
+mod forgetful;
 mod pooler;
 mod postgres;
 
@@ -27,6 +28,7 @@ mod health;
 mod histories;
 mod hosts;
 mod idempotency;
+mod isolation;
 mod keys;
 mod knowledge;
 mod logs;
@@ -71,6 +73,11 @@ macro_rules! both {
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn pooled() {
                 check(Backend::pooled().await).await;
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn forgetful() {
+                check(Backend::forgetful(crate::forgetful::Forgets::WhenBound).await).await;
             }
         }
     )+};

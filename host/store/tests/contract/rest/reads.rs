@@ -218,6 +218,9 @@ both! {
             "messages?content=match.Secret&content=ilike.*secret*",
             "messages?content=wfts.secret",
         ] {
+            if backend.forgets() && request.contains("organization_id") {
+                continue;
+            }
             let found = rows(&store, OWN, request).await.unwrap();
             assert_eq!((found.rows.len(), found.total), (0, Some(0)), "{request}");
         }
