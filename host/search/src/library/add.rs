@@ -248,7 +248,7 @@ impl Library {
     /// tries again.
     #[boxed]
     pub async fn changed(&self, organization: OrganizationId) {
-        self.versions.invalidate(&organization).await;
+        self.forget(organization).await;
         let updated = async {
             let version = self.version(organization).await?;
             self.snapshots.update(organization, version).await
