@@ -44,6 +44,11 @@ pub enum EmbedError {
     Unavailable { at: String, detail: String },
     #[error("the embedder at {at} answered with something else than vectors: {detail}")]
     Invalid { at: String, detail: String },
+    #[error(
+        "the embedder at {at} gives vectors of {found} numbers after ones of {expected}: another model answers under the same \
+         name. Bring the other one back, or give this one a name of its own (RESLY_EMBEDDER) and start the host again"
+    )]
+    OtherModel { at: String, expected: usize, found: usize },
     /// A model in this process.
     #[error("the embedder {model} failed: {detail}")]
     Failed { model: String, detail: String },
@@ -56,6 +61,10 @@ impl EmbedError {
             Self::Unavailable { .. } => "the embedder can't be reached; the operator's log has more",
             Self::Failed { .. } => "the embedder failed; the operator's log has more",
             Self::Invalid { .. } => "the embedder gave no vectors that can be used; the operator's log has more",
+            Self::OtherModel { .. } => {
+                "the embedder gives vectors of another length than before, so it runs another model, and trying again doesn't \
+                 help: ask the operator, whose log says what to do, then send this again"
+            }
         }
     }
 }

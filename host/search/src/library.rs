@@ -126,17 +126,22 @@ impl Library {
         self.versions.invalidate_all();
     }
 
+    /// Has the next search find what has just changed of the organization's sources. It brings the index up to date itself.
+    pub async fn forget(&self, organization: OrganizationId) {
+        self.versions.invalidate(&organization).await;
+    }
+
     /// Deletes a source. False when the organization has none with that id.
     #[boxed]
     pub async fn remove(&self, organization: OrganizationId, id: SourceId) -> Result<bool, StoreError> {
         Ok(self.remove_all(organization, &[id]).await? > 0)
     }
 
-    /// Deletes sources, all at once. Returns how many of them the organization had.
+    /// Deletes sources. Returns how many of them the organization had.
     #[boxed]
     pub async fn remove_all(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError> {
         let removed = self.store.delete_sources(organization, ids).await?;
-        self.versions.invalidate(&organization).await;
+        self.forget(organization).await;
         Ok(removed)
     }
 
@@ -144,7 +149,7 @@ impl Library {
     #[boxed]
     pub async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
         self.store.set_synonyms(organization, synonyms).await?;
-        self.versions.invalidate(&organization).await;
+        self.forget(organization).await;
         Ok(())
     }
 

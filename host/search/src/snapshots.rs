@@ -217,8 +217,9 @@ impl Inner {
     /// Reads what changed since the last snapshot, or since the index in the data folder was written.
     async fn make(&self, organization: OrganizationId, version: u64) -> Result<Arc<Snapshot>, StoreError> {
         let have = self.open.get(&organization).await;
-        // Read after `version`, so it may be newer, never older.
-        let sources = self.store.revisions(organization).await?;
+        // Read after `version`, so it may be newer, never older. A source without passages has neither words nor vectors.
+        let mut sources = self.store.revisions(organization).await?;
+        sources.retain(|source| source.passages > 0);
         let mut vectors = have.as_ref().map(|have| have.vectors.clone()).unwrap_or_default();
         if have.as_ref().is_some_and(|have| have.retry_at.is_some()) {
             vectors.forget_empty();
@@ -226,9 +227,7 @@ impl Inner {
         let vectors = self.update_vectors(organization, vectors, &sources).await?;
         let known_synonyms = have.as_ref().map(|have| Arc::clone(&have.synonyms));
         let words = have.and_then(|have| have.words.clone());
-        // A source without passages has no words either.
-        let with_words: Vec<RevisionSize> = sources.into_iter().filter(|source| source.passages > 0).collect();
-        let words = self.update_words(organization, words, &with_words).await?;
+        let words = self.update_words(organization, words, &sources).await?;
         let synonyms = self.store.synonyms(organization).await?;
         let languages = words.as_ref().map(|words| words.languages().to_vec()).unwrap_or_default();
         let synonyms = match known_synonyms.filter(|known| known.is_of(&synonyms, &languages)) {

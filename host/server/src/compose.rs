@@ -46,7 +46,8 @@ use resly_service::{
     places::Places,
     random::OsRandom,
     rates::Rates,
-    sources::{self, OriginLocks},
+    sites::SiteTurns,
+    sources,
     webhooks::WebhookDispatcher,
 };
 use resly_vault::{Credentials, Vault};
@@ -285,9 +286,10 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         catalogue,
         library,
         extractor,
-        source_places: Places::new(sources::PLACES),
+        file_places: Places::new(sources::FILE_PLACES),
+        page_places: Places::new(sources::PAGE_PLACES),
         crawl_places: Places::new(crawls::PLACES),
-        origins: OriginLocks::default(),
+        sites: SiteTurns::default(),
         sandbox,
     });
     Ok(Api {

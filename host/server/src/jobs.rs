@@ -17,7 +17,7 @@ const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How late a source is read that waits, and a crawl goes on.
 const READ_EVERY: Duration = Duration::from_secs(2);
-/// How late the data of a visitor is deleted after the request.
+/// How late the data of a visitor, and what is left of a source, is deleted after the request.
 const ERASE_EVERY: Duration = Duration::from_secs(2);
 /// How late an answer is cancelled when another host was asked to cancel it.
 const CANCEL_EVERY: Duration = Duration::from_secs(1);
@@ -41,9 +41,11 @@ enum Job {
     Expire,
     Check,
     Deliver,
-    Read,
+    ReadFiles,
+    ReadPages,
     Crawl,
     Erase,
+    Sweep,
     Cancel,
     Renew,
     Tell,
@@ -56,8 +58,8 @@ impl Job {
         if read_only {
             return if shared { vec![Self::Renew] } else { Vec::new() };
         }
-        let mut jobs =
-            vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Read, Self::Crawl, Self::Erase];
+        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
+        jobs.extend([Self::ReadFiles, Self::ReadPages, Self::Crawl, Self::Erase, Self::Sweep]);
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
         // this host.
         if shared {
@@ -71,8 +73,8 @@ impl Job {
             Self::Recover => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
-            Self::Read | Self::Crawl => READ_EVERY,
-            Self::Erase => ERASE_EVERY,
+            Self::ReadFiles | Self::ReadPages | Self::Crawl => READ_EVERY,
+            Self::Erase | Self::Sweep => ERASE_EVERY,
             Self::Cancel => CANCEL_EVERY,
             Self::Renew => cluster::RENEW_EVERY,
             Self::Tell => changes::TICK,
@@ -91,9 +93,11 @@ impl Job {
                 Self::Expire => expire(&app).await,
                 Self::Check => check(&app).await,
                 Self::Deliver => deliver(&app).await,
-                Self::Read => read(&app).await,
+                Self::ReadFiles => read_files(&app).await,
+                Self::ReadPages => read_pages(&app).await,
                 Self::Crawl => crawl(&app).await,
                 Self::Erase => erase(&app).await,
+                Self::Sweep => sweep(&app).await,
                 Self::Cancel => cancel(&app).await,
                 Self::Renew => renew(&app).await,
                 Self::Tell => tell(&app).await,
@@ -117,9 +121,11 @@ impl Job {
             Self::Expire => "expire",
             Self::Check => "check",
             Self::Deliver => "deliver",
-            Self::Read => "read",
+            Self::ReadFiles => "read_files",
+            Self::ReadPages => "read_pages",
             Self::Crawl => "crawl",
             Self::Erase => "erase",
+            Self::Sweep => "sweep",
             Self::Cancel => "cancel",
             Self::Renew => "renew",
             Self::Tell => "tell",
@@ -212,9 +218,19 @@ async fn deliver(app: &Arc<App>) -> bool {
     logged(app.hooks.deliver_due().await, "webhooks could not be told").is_some()
 }
 
-/// Reads the sources that wait.
-async fn read(app: &Arc<App>) -> bool {
-    logged(sources::read_due(app).await, "sources that wait could not be read").is_some()
+/// Reads the files that wait.
+async fn read_files(app: &Arc<App>) -> bool {
+    logged(sources::read_files(app).await, "files that wait could not be read").is_some()
+}
+
+/// Reads the pages that are due.
+async fn read_pages(app: &Arc<App>) -> bool {
+    logged(sources::read_pages(app).await, "pages that are due could not be read").is_some()
+}
+
+/// Deletes what is left of the sources and crawls that were deleted.
+async fn sweep(app: &Arc<App>) -> bool {
+    logged(sources::delete_hidden(app).await, "what is left of deleted sources could not be deleted").is_some()
 }
 
 /// Makes some steps of the crawls that are due.

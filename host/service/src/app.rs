@@ -34,7 +34,7 @@ use crate::{
     outbound::CredentialSealer,
     places::Places,
     rates::Rates,
-    sources::OriginLocks,
+    sites::SiteTurns,
     webhooks::WebhookDispatcher,
 };
 
@@ -60,12 +60,14 @@ pub struct App {
     pub library: Library,
     /// Reads documents in the sandbox.
     pub extractor: Arc<dyn Extractor>,
-    /// The places of sources that this host reads.
-    pub source_places: Places,
+    /// The places of files that this host reads.
+    pub file_places: Places,
+    /// The places of pages that this host fetches and reads.
+    pub page_places: Places,
     /// The places of crawls that this host runs.
     pub crawl_places: Places,
     /// Lets one request at a time go to a site whose pages are read.
-    pub origins: OriginLocks,
+    pub sites: SiteTurns,
     pub sandbox: Arc<WasmSandbox>,
     pub sealer: Arc<CredentialSealer>,
     pub accounts: Arc<Accounts>,

@@ -35,6 +35,7 @@ pub mod rates;
 mod readings;
 pub mod rest;
 pub mod retention;
+pub mod sites;
 pub mod sources;
 pub mod subscriptions;
 pub mod synonyms;

@@ -37,8 +37,8 @@ macro_rules! columns {
     };
     // `CrawlRow` in `crawls.rs`, of `crawls c`.
     (crawl) => {
-        "c.id, c.url, c.settings, c.status, c.failure, c.run, c.bytes, c.left_out, c.created_at, c.started_at, c.ended_at,
-         c.due_at"
+        "c.id, c.url, c.settings, c.status, c.failure, c.run, c.bytes, c.found, c.left_out, c.created_at, c.started_at,
+         c.ended_at, c.due_at"
     };
     // `DeletionRow` in `deletions.rs`.
     (deletion) => {
@@ -77,7 +77,7 @@ macro_rules! columns {
     };
     // `DueRow` in `knowledge/queue.rs`.
     (due_source) => {
-        "id, organization_id, kind, lease, given_title, title, url, content_hash, embedder, revision, chunks,
+        "id, organization_id, kind, lease, given_title, title, url, site, content_hash, embedder, revision, chunks,
          refresh_every_s, etag, last_modified, misses, tries, deadline_at"
     };
     // `WebhookRow` in `webhooks.rs`.

@@ -1,7 +1,8 @@
 //! Crawls of sites and lists: what an admin sets and sees of them. `crawls/due.rs` has those that are
-//! due, `crawls/steps.rs` how a run goes on.
+//! due, `crawls/steps.rs` how a run goes on, `crawls/end.rs` how it ends.
 
 mod due;
+mod end;
 mod links;
 mod pages;
 mod steps;
@@ -20,11 +21,12 @@ pub use self::{
     pages::{FoundLink, FoundPage, KnownPage, PageKind},
     steps::{CrawlBegin, CrawlStep, PageResult, PageSource},
 };
+#[cfg(test)]
+pub(crate) use self::{links::KNOWN_LINKS, pages::NEXT_PAGE};
 use crate::{
     Store,
     columns::columns,
     error::{OperationError, failed},
-    knowledge::bump,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
 };
@@ -92,8 +94,7 @@ macro_rules! crawls {
         concat!(
             "SELECT ",
             columns!(crawl),
-            ", (SELECT COUNT(*) FROM crawl_pages p WHERE p.crawl_id = c.id AND p.run = c.run AND p.kind = 'page') AS found,
-               (SELECT COUNT(*) FROM crawl_pages p WHERE p.crawl_id = c.id AND p.run = c.run AND p.kind = 'page'
+            ", (SELECT COUNT(*) FROM crawl_pages p WHERE p.crawl_id = c.id AND p.run = c.run AND p.kind = 'page'
                     AND p.state = 'ready') AS ready,
                (SELECT COUNT(*) FROM crawl_pages p WHERE p.crawl_id = c.id AND p.run = c.run AND p.kind = 'page'
                     AND p.state = 'failed') AS failed,
@@ -133,7 +134,7 @@ async fn put(
     let lock =
         db.pick("SELECT 1 FROM organizations WHERE id = $1", "SELECT 1 FROM organizations WHERE id = $1 FOR UPDATE");
     row!(db, (i32,), lock, Id(organization.0))?;
-    let sql = "SELECT COUNT(*) FROM crawls WHERE organization_id = $1";
+    let sql = "SELECT COUNT(*) FROM crawls WHERE organization_id = $1 AND status <> 'deleting'";
     let count = row!(db, (Count,), sql, Id(organization.0))?;
     if count.is_some_and(|(count,)| count.0 >= CRAWLS_MOST) {
         return Err(OperationError::Refused(AddCrawlError::Full));
@@ -174,7 +175,8 @@ impl Store {
     pub async fn crawls(&self, organization: OrganizationId) -> Result<Vec<Crawl>, StoreError> {
         let doing = "list the crawls";
         let mut db = self.reader(organization, doing).await?;
-        let sql = crawls!("WHERE c.organization_id = $1 ORDER BY c.created_at DESC, c.id DESC");
+        let sql =
+            crawls!("WHERE c.organization_id = $1 AND c.status <> 'deleting' ORDER BY c.created_at DESC, c.id DESC");
         let found = rows!(db, CrawlRow, sql, Id(organization.0)).map_err(failed(doing))?;
         found.into_iter().map(CrawlRow::crawl).collect::<Result<_, _>>().map_err(failed(doing))
     }
@@ -183,7 +185,7 @@ impl Store {
     pub async fn crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<Option<Crawl>, StoreError> {
         let doing = "read a crawl";
         let mut db = self.reader(organization, doing).await?;
-        let sql = crawls!("WHERE c.organization_id = $1 AND c.id = $2");
+        let sql = crawls!("WHERE c.organization_id = $1 AND c.id = $2 AND c.status <> 'deleting'");
         let found = row!(db, CrawlRow, sql, Id(organization.0), Id(id.0)).map_err(failed(doing))?;
         found.map(CrawlRow::crawl).transpose().map_err(failed(doing))
     }
@@ -202,7 +204,8 @@ impl Store {
             db,
             (String, String, Count, String, Option<String>),
             "SELECT p.kind, p.url, p.depth, p.state, p.reason FROM crawls c JOIN crawl_pages p ON p.crawl_id = c.id AND p.run = c.run
-             WHERE c.organization_id = $1 AND c.id = $2 AND p.state IN ('failed', 'skipped') ORDER BY p.url LIMIT $3",
+             WHERE c.organization_id = $1 AND c.id = $2 AND c.status <> 'deleting' AND p.state IN ('failed', 'skipped')
+             ORDER BY p.url LIMIT $3",
             Id(organization.0),
             Id(id.0),
             i64::from(most)
@@ -230,48 +233,12 @@ impl Store {
                     db,
                     "UPDATE crawls SET due_at = CASE WHEN status = 'running' THEN due_at ELSE $3 END,
                          status = CASE WHEN status = 'running' THEN status ELSE 'queued' END
-                     WHERE id = $1 AND organization_id = $2",
+                     WHERE id = $1 AND organization_id = $2 AND status <> 'deleting'",
                     Id(id.0),
                     Id(organization.0),
                     Time(now)
                 )?;
                 Ok(found > 0)
-            })
-        })
-        .await
-    }
-
-    /// Deletes a crawl with its pages, and then its sources, some at a time, so that nobody waits long for the database. False
-    /// when the organization has no such crawl.
-    #[boxed]
-    pub async fn delete_crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<bool, StoreError> {
-        let there = self
-            .write(organization, "delete a crawl", move |mut db| {
-                Box::pin(async move {
-                    let sql = "DELETE FROM crawls WHERE id = $1 AND organization_id = $2";
-                    Ok(execute!(db, sql, Id(id.0), Id(organization.0))? > 0)
-                })
-            })
-            .await?;
-        while there && self.delete_some_of_crawl(organization, id).await? {}
-        Ok(there)
-    }
-
-    /// Deletes some sources of a crawl. False when none is left.
-    async fn delete_some_of_crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<bool, StoreError> {
-        self.write(organization, "delete the sources of a crawl", move |mut db| {
-            Box::pin(async move {
-                let deleted = execute!(
-                    db,
-                    "DELETE FROM knowledge_sources WHERE id IN (
-                         SELECT id FROM knowledge_sources WHERE crawl_id = $1 AND organization_id = $2 LIMIT 16)",
-                    Id(id.0),
-                    Id(organization.0)
-                )?;
-                if deleted > 0 {
-                    bump(&mut db, organization).await?;
-                }
-                Ok(deleted > 0)
             })
         })
         .await

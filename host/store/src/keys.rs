@@ -284,7 +284,7 @@ impl Store {
     #[boxed]
     pub async fn key(&self, organization: OrganizationId, id: KeyId) -> Result<Option<KeySummary>, StoreError> {
         let doing = "find a key";
-        let mut db = self.reader(doing).await?;
+        let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
             KeyRow,

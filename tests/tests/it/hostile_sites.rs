@@ -16,6 +16,7 @@ use resly_core::{
     testing::ScriptedExtractor,
 };
 use resly_service::crawls;
+use resly_store::Exclusions;
 use resly_tests::{app::TestApp, site::Site};
 use serde_json::{Value, json};
 
@@ -146,6 +147,38 @@ async fn tenants_read_nothing_of_the_embedder_and_pay_for_what_was_read() {
     assert_eq!(app.used("fuel").await, 2000, "the page is read, though nothing came of it");
 }
 
+/// An embedder behind whose name another model answers now.
+struct Replaced;
+
+#[async_trait]
+impl Embedder for Replaced {
+    fn name(&self) -> &str {
+        "replaced"
+    }
+
+    async fn embed(&self, _: &[String], _: EmbedAs) -> Result<Vec<Vec<f32>>, EmbedError> {
+        Err(EmbedError::OtherModel { at: "http://10.1.2.3:9000/v1".to_owned(), expected: 384, found: 768 })
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_to_try_again_when_another_model_answers() {
+    let (site, extractor) = (Site::start().await.unwrap(), Arc::<ScriptedExtractor>::default());
+    let app = TestApp::embedding(extractor, site.address, Arc::new(Replaced)).await;
+    let told_what_to_do = |text: &Value| {
+        let text = text.as_str().unwrap();
+        assert!(text.contains("trying again doesn't help") && text.contains("operator"), "{text}");
+        assert!(!text.contains("10.1.2.3"), "{text}");
+    };
+    let (status, problem) =
+        told(app.post_as(&app.admin, "/api/admin/sources", &json!({"title": "A", "text": "A zebra."})).await).await;
+    assert_eq!((status, &problem["type"]), (502, &json!("/docs/problems/embedder-unavailable")), "{problem}");
+    told_what_to_do(&problem["detail"]);
+    let file = app.client.post(app.url("/api/admin/sources/files?filename=a.txt")).bearer_auth(&app.admin);
+    let (_, waits) = told(file.body("A zebra.").send().await.unwrap()).await;
+    told_what_to_do(&waits["failure"]["message"]);
+}
+
 /// A page that ends its host each time is given up, and the crawl goes on after it.
 #[tokio::test]
 async fn a_page_that_kills_its_hosts_is_given_up() {
@@ -161,7 +194,11 @@ async fn a_page_that_kills_its_hosts_is_given_up() {
         app.later(later);
         let now = app.host().clock.now();
         let lease = LeaseId(app.host().random.uuid(now));
-        let taken = app.host().store.take_due_crawl(lease, Vec::new(), now, now.plus(Duration::from_secs(300))).await;
+        let taken = app
+            .host()
+            .store
+            .take_due_crawl(lease, Exclusions::default(), now, now.plus(Duration::from_secs(300)))
+            .await;
         assert!(taken.unwrap().is_some());
     }
     app.later(later);

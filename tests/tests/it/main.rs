@@ -72,6 +72,7 @@ mod rolling;
 mod routes;
 mod saved_pages;
 mod several_hosts;
+mod slow_sites;
 mod source_files;
 mod source_pages;
 mod sources;

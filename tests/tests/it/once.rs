@@ -35,7 +35,7 @@ fn times(seen: impl IntoIterator<Item = String>) -> BTreeMap<String, usize> {
 async fn run_jobs(hosts: &[TestApp]) {
     join_all(hosts.iter().map(async |host| {
         let app = &host.api().app;
-        let reads = async { while sources::read_due(app).await.unwrap() > 0 {} };
+        let reads = async { while sources::read_pages(app).await.unwrap() > 0 {} };
         let crawled = async { while crawls::crawl_due(app).await.unwrap() > 0 {} };
         let checked = async { checks::run_due(app).await.unwrap() };
         tokio::join!(reads, crawled, checked);

@@ -127,9 +127,9 @@ async fn what_passes_is_tried_again_and_then_given_up() {
     assert_eq!((status, &waits["status"]), (202, &json!("queued")), "{waits}");
     assert_eq!(waits["failure"]["message"], "the sandbox is full");
     for tries in 2..=5 {
-        assert_eq!(sources::read_due(&app.api().app).await.unwrap(), 0, "not at once");
+        assert_eq!(sources::read_files(&app.api().app).await.unwrap(), 0, "not at once");
         app.later(std::time::Duration::from_secs(2200));
-        assert_eq!(sources::read_due(&app.api().app).await.unwrap(), 1, "try {tries}");
+        assert_eq!(sources::read_files(&app.api().app).await.unwrap(), 1, "try {tries}");
         // The deadline ends it, or the number of tries.
         if source(&app, &waits["id"]).await["status"] == "failed" {
             break;
@@ -138,7 +138,7 @@ async fn what_passes_is_tried_again_and_then_given_up() {
     let failed = source(&app, &waits["id"]).await;
     assert_eq!(failed["status"], "failed", "{failed}");
     app.later(std::time::Duration::from_secs(100_000));
-    assert_eq!(sources::read_due(&app.api().app).await.unwrap(), 0);
+    assert_eq!(sources::read_files(&app.api().app).await.unwrap(), 0);
     assert!(extractor.take_read().len() <= 5);
 }
 
@@ -168,8 +168,8 @@ async fn a_file_survives_its_host() {
 
     let extractor = Arc::<ScriptedExtractor>::default();
     let host = start(&extractor).await;
-    assert_eq!(sources::read_due(&host.app).await.unwrap(), 1);
-    assert_eq!(sources::read_due(&host.app).await.unwrap(), 0);
+    assert_eq!(sources::read_files(&host.app).await.unwrap(), 1);
+    assert_eq!(sources::read_files(&host.app).await.unwrap(), 0);
     let path = format!("{}/api/admin/sources/{}", host.base, waits["id"].as_str().unwrap());
     let (_, read) = told(client.get(path).bearer_auth(&key).send().await.unwrap()).await;
     assert_eq!((&read["status"], &read["text"]), (&json!("ready"), &json!("A zebra eats grass.\n")), "{read}");
@@ -187,16 +187,16 @@ async fn a_file_is_read_by_one_host() {
     extractor.gate.forget_permits(1000);
     let (status, waits) = told(upload(&app, "", GUIDE).await).await;
     assert_eq!(status, 202, "{waits}");
-    assert_eq!(sources::read_due(&app.api().app).await.unwrap(), 0, "it is held");
+    assert_eq!(sources::read_files(&app.api().app).await.unwrap(), 0, "it is held");
     app.later(std::time::Duration::from_secs(61));
-    let again = async { sources::read_due(&app.api().app).await.unwrap() };
+    let again = async { sources::read_files(&app.api().app).await.unwrap() };
     let open = async {
         while extractor.read.lock().unwrap().len() < 2 {
             tokio::task::yield_now().await;
         }
         extractor.gate.add_permits(1000);
     };
-    let (first, second, ()) = tokio::join!(again, sources::read_due(&app.api().app), open);
+    let (first, second, ()) = tokio::join!(again, sources::read_files(&app.api().app), open);
     assert_eq!(first + second.unwrap(), 1);
     assert_eq!(source(&app, &waits["id"]).await["status"], "ready");
     assert_eq!(app.used("embeddings").await, 1, "whoever came first");

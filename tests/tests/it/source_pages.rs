@@ -27,7 +27,7 @@ async fn add(app: &TestApp, body: Value) -> (u16, Value) {
 
 async fn later(app: &TestApp, made: &Value, by: Duration) -> Value {
     app.later(by);
-    sources::read_due(&app.api().app).await.unwrap();
+    sources::read_pages(&app.api().app).await.unwrap();
     let path = format!("/api/admin/sources/{}", made["id"].as_str().unwrap());
     told(app.send_as(&app.admin, "GET", &path).await).await.1
 }

@@ -151,7 +151,8 @@ pub trait KnowledgeStore: Send + Sync + 'static {
     ) -> Result<bool, StoreError> {
         Ok(self.delete_sources(organization, &[id]).await? > 0)
     }
-    /// Deletes sources, all at once, and increases the knowledge version. Returns how many of them the organization had.
+    /// Deletes sources and increases the knowledge version: no read shows them any more, and no search finds them. Returns
+    /// how many of them the organization had.
     async fn delete_sources(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError>;
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError>;
     /// Replaces the synonyms and increases the knowledge version.

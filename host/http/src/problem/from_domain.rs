@@ -146,7 +146,11 @@ impl From<TurnFailure> for Problem {
 impl From<EmbedError> for Problem {
     fn from(error: EmbedError) -> Self {
         tracing::error!(%error, "the embedder failed");
-        Self::new(&kinds::EMBEDDER_UNAVAILABLE, "text could not be turned into vectors right now; try again shortly")
+        let detail = match &error {
+            EmbedError::OtherModel { .. } => error.for_tenants(),
+            _ => "text could not be turned into vectors right now; try again shortly",
+        };
+        Self::new(&kinds::EMBEDDER_UNAVAILABLE, detail)
     }
 }
 

@@ -111,7 +111,7 @@ kinds! {
     TURN_DEADLINE = "turn-deadline", GATEWAY_TIMEOUT, "The answer took longer than this host allows",
         "Ask for less at once, or have an admin look at what is slow in the connectors' logs.";
     EMBEDDER_UNAVAILABLE = "embedder-unavailable", BAD_GATEWAY, "The embedding service could not answer",
-        "Text could not be turned into vectors. Nothing was stored or counted; try again.";
+        "Text could not be turned into vectors. Nothing was stored or counted. `detail` says whether to try again. Where the vectors have another length than before, another model answers under the old one's name, and trying again doesn't help: an operator brings the old one back, or gives the new one a name of its own in `RESLY_EMBEDDER` and starts the host again. Then send the text again.";
     HOST_STOPPING = "host-stopping", SERVICE_UNAVAILABLE, "The host is stopping",
         "The host was told to stop while it wrote the answer. What was written is kept and can be read at `/api/messages/{id}`. Ask again: another host, or this one once it runs again, answers.";
     ANSWER_INTERRUPTED = "answer-interrupted", SERVICE_UNAVAILABLE, "The host that wrote the answer has ended",

@@ -215,9 +215,9 @@ impl OpenAiEmbedder {
         if answer.data.len() != texts {
             return Err(self.invalid(format!("{} vectors for {texts} texts", answer.data.len())));
         }
+        self.check_dimensions(&answer.data)?;
         let mut vectors = vec![Vec::new(); texts];
         for (n, Embedding { index, mut embedding }) in answer.data.into_iter().enumerate() {
-            self.check_dimensions(embedding.len())?;
             if !normalise(&mut embedding) {
                 return Err(self.invalid("a vector without a direction".to_owned()));
             }
@@ -227,13 +227,14 @@ impl OpenAiEmbedder {
         Ok(vectors)
     }
 
-    fn check_dimensions(&self, dimensions: usize) -> Result<(), EmbedError> {
-        if dimensions == 0 {
-            return Err(self.invalid("an empty vector".to_owned()));
+    fn check_dimensions(&self, data: &[Embedding]) -> Result<(), EmbedError> {
+        let found = data.first().map_or(0, |first| first.embedding.len());
+        if found == 0 || data.iter().any(|other| other.embedding.len() != found) {
+            return Err(self.invalid("an empty vector, or vectors of different lengths".to_owned()));
         }
-        match self.dimensions.compare_exchange(0, dimensions, Ordering::Relaxed, Ordering::Relaxed) {
-            Err(before) if before != dimensions => {
-                Err(self.invalid(format!("a vector of {dimensions} dimensions after one of {before}")))
+        match self.dimensions.compare_exchange(0, found, Ordering::Relaxed, Ordering::Relaxed) {
+            Err(expected) if expected != found => {
+                Err(EmbedError::OtherModel { at: self.upstream.at.clone(), expected, found })
             }
             _ => Ok(()),
         }
@@ -362,13 +363,11 @@ mod tests {
         let known = vec![(200, numbers("1", 2)), (200, numbers("1", REST)), (200, numbers("1", 3))];
         let (embedder, _) = embedder(known, 8).await;
         embedder.embed(&texts(&["a"]), EmbedAs::Document).await.unwrap();
-        for part in [format!("larger than the {} bytes", REST + 2 * NUMBER), "3 dimensions after one of 2".to_owned()] {
-            let refused = embedder.embed(&texts(&["a"]), EmbedAs::Document).await;
-            assert!(
-                matches!(&refused, Err(EmbedError::Invalid { detail, .. }) if detail.contains(&part)),
-                "{refused:?}"
-            );
-        }
+        let refused = embedder.embed(&texts(&["a"]), EmbedAs::Document).await;
+        let part = format!("larger than the {} bytes", REST + 2 * NUMBER);
+        assert!(matches!(&refused, Err(EmbedError::Invalid { detail, .. }) if detail.contains(&part)), "{refused:?}");
+        let other = embedder.embed(&texts(&["a"]), EmbedAs::Document).await;
+        assert!(matches!(&other, Err(EmbedError::OtherModel { expected: 2, found: 3, .. })), "{other:?}");
     }
 
     #[tokio::test]

@@ -248,6 +248,7 @@ impl Library {
     /// tries again.
     #[boxed]
     pub async fn changed(&self, organization: OrganizationId) {
+        self.forget(organization).await;
         let updated = async {
             // Not as searches read it: one that began before the change may be reading the version before it.
             let version = self.store.knowledge_version(organization).await?;

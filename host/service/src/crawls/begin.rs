@@ -13,11 +13,12 @@ use url::Url;
 use super::{
     LEASE,
     asked::{Stop, unread},
+    fetched::fetch_leased,
     links::{Scope, page, sitemap},
     list::first_page,
     store_error,
 };
-use crate::{App, readings::Reader, sources::fetch};
+use crate::{App, readings::Reader};
 
 /// Begins the run. Returns the rules that hold for it.
 pub async fn begin_run(app: &Arc<App>, crawl: &DueCrawl) -> Result<CrawlRules, Stop> {
@@ -48,7 +49,7 @@ async fn site(app: &Arc<App>, crawl: &DueCrawl) -> Result<CrawlBegin, Stop> {
 /// nothing is.
 async fn robots(app: &Arc<App>, crawl: &DueCrawl, url: &Url) -> Result<Robots, Stop> {
     let later = |reason: String| Stop::Retry(format!("robots.txt: {reason}"));
-    let answer = match fetch(&app.egress, &app.origins, url.as_str(), &PageVersion::default(), false).await {
+    let answer = match fetch_leased(app, crawl, url.as_str(), &PageVersion::default(), false).await {
         Ok(answer) => answer,
         Err(PageError::TooLarge(_) | PageError::Redirects) => return Ok(Robots::default()),
         Err(error) if error.is_transient() => return Err(later(error.to_string())),

@@ -1,15 +1,16 @@
-//! Fetches a page or a sitemap within the crawl's site, and tells what it means that there is nothing to read.
+//! Fetches a page, a sitemap or the rules of a crawl's site, and tells what it means that there is nothing to read.
 
 use std::time::Duration;
 
 use resly_egress::{PageAnswer, PageError};
-use resly_store::{FoundPage, PageKind, PageResult, PageVersion};
+use resly_store::{DueCrawl, FoundPage, PageKind, PageResult, PageVersion};
 
 use super::{
+    LEASE,
     asked::{Asked, Run},
     links::page,
 };
-use crate::sources::fetch;
+use crate::{App, sources::fetch};
 
 /// How often a page is asked for in one run.
 const TRIES: u32 = 3;
@@ -17,6 +18,32 @@ const TRIES: u32 = 3;
 const PAUSE: Duration = Duration::from_secs(10);
 /// The longest that a site can have a crawl wait.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// How often the lease is renewed while other organizations ask the site.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
+/// Fetches when it is the organization's turn at the site, and holds the crawl's lease meanwhile.
+pub async fn fetch_leased(
+    app: &App,
+    crawl: &DueCrawl,
+    url: &str,
+    version: &PageVersion,
+    same_origin: bool,
+) -> Result<PageAnswer, PageError> {
+    let fetching = fetch(app, crawl.organization, url, version, same_origin);
+    tokio::pin!(fetching);
+    loop {
+        tokio::select! {
+            fetched = &mut fetching => return fetched,
+            () = tokio::time::sleep(RENEW_EVERY) => {
+                // Without its lease the step isn't stored.
+                if let Err(error) = app.store.renew_crawl(crawl, app.clock.now().plus(LEASE)).await {
+                    tracing::warn!(crawl = %crawl.id, %error, "the lease on a crawl could not be renewed");
+                }
+            }
+        }
+    }
+}
 
 /// A page that can't be asked for. The run goes on with the links that it had, so that it learns what became of them.
 pub fn failed(run: &Run<'_>, found: &FoundPage, reason: String) -> Asked {
@@ -41,8 +68,7 @@ pub async fn fetch_found(run: &Run<'_>, found: &FoundPage, version: &PageVersion
 }
 
 async fn answered(run: &Run<'_>, found: &FoundPage, version: &PageVersion) -> Result<PageAnswer, Asked> {
-    let Run { app, .. } = run;
-    let fetched = fetch(&app.egress, &app.origins, &found.url, version, true).await;
+    let fetched = fetch_leased(run.app, run.crawl, &found.url, version, true).await;
     let answer = match fetched {
         Ok(answer) => answer,
         Err(error @ (PageError::TooLarge(_) | PageError::Elsewhere(_) | PageError::Redirects)) => {

@@ -33,7 +33,7 @@ pub use self::{
 };
 use crate::{App, FieldError, places::PlaceLimits};
 
-/// Crawls that a host runs at the same time, besides the sources that it reads. Those that wait for a site are many more
+/// Crawls that a host runs at the same time, besides the files and pages that it reads. Those that wait for a site are many more
 /// than those that parse and embed.
 pub const PLACES: PlaceLimits = PlaceLimits { in_progress: 16, of_one: 2, at_work: 3 };
 /// The lease on a crawl, which each step renews.
@@ -93,13 +93,13 @@ pub async fn run_now(app: &App, organization: OrganizationId, id: CrawlId) -> Re
     app.store.crawl(organization, id).await?.ok_or(CrawlError::Missing)
 }
 
-/// Deletes a crawl and the sources of its pages.
+/// Deletes a crawl and the sources of its pages. What is left of them is deleted after the answer.
 #[boxed]
 pub async fn delete(app: &App, organization: OrganizationId, id: CrawlId) -> Result<(), CrawlError> {
     if !app.store.delete_crawl(organization, id).await? {
         return Err(CrawlError::Missing);
     }
-    app.library.changed(organization).await;
+    app.library.forget(organization).await;
     Ok(())
 }
 

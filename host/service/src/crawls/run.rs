@@ -2,14 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use resly_core::{
-    alert::wait_after,
-    boxed,
-    error::StoreError,
-    id::{LeaseId, OrganizationId},
-    time::Timestamp,
-};
-use resly_store::{DueCrawl, StepError};
+use resly_core::{alert::wait_after, boxed, error::StoreError, id::LeaseId, time::Timestamp};
+use resly_store::{DueCrawl, Exclusions, StepError};
 
 use super::{
     LEASE,
@@ -38,21 +32,20 @@ pub async fn crawl_due(app: &Arc<App>) -> Result<usize, StoreError> {
         let app = Arc::clone(app);
         async move { go_on(&app, crawl).await }
     };
-    let take = |besides| async move { Ok(take(app, besides).await?.map(|crawl| (crawl.organization, crawl))) };
-    app.crawl_places.work_off(take, run).await
+    app.crawl_places.work_off(|excluded| take(app, excluded), run).await
 }
 
 /// Makes some steps of one crawl that is due. False when none is.
 #[boxed]
 pub async fn crawl_one(app: &Arc<App>) -> Result<bool, StoreError> {
-    let Some(crawl) = take(app, Vec::new()).await? else { return Ok(false) };
+    let Some(crawl) = take(app, Exclusions::default()).await? else { return Ok(false) };
     go_on(app, crawl).await;
     Ok(true)
 }
 
-async fn take(app: &App, besides: Vec<OrganizationId>) -> Result<Option<DueCrawl>, StoreError> {
+async fn take(app: &App, excluded: Exclusions) -> Result<Option<DueCrawl>, StoreError> {
     let now = app.clock.now();
-    app.store.take_due_crawl(LeaseId(app.random.uuid(now)), besides, now, now.plus(LEASE)).await
+    app.store.take_due_crawl(LeaseId(app.random.uuid(now)), excluded, now, now.plus(LEASE)).await
 }
 
 /// How a crawl is given back.

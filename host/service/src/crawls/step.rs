@@ -74,7 +74,12 @@ async fn store(run: &Run<'_>, found: FoundPage, asked: Asked) -> Result<Step, St
     };
     let step = Step { bytes, requested };
     match stored {
-        Ok(()) => later.map_or(Ok(step), |at| Err(Stop::Later(at))),
+        Ok(()) => {
+            // The page says that it is ready, so it has to be found. The index is brought up to date when the crawl is given
+            // back, or by the first search before.
+            app.library.forget(crawl.organization).await;
+            later.map_or(Ok(step), |at| Err(Stop::Later(at)))
+        }
         Err(StepError::Lost) => Err(Stop::Lost),
         // The source was changed or deleted meanwhile; the page is asked for again.
         Err(StepError::Source(AddSourceError::Changed)) => Ok(step),

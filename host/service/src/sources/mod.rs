@@ -1,7 +1,8 @@
-//! What an organization knows: adds, replaces, reads and finds its sources.
+//! What an organization knows: adds, replaces, reads, finds and deletes its sources.
 
 mod add;
 mod check;
+mod delete;
 mod fetch;
 mod page;
 mod read;
@@ -21,9 +22,9 @@ use resly_store::{Cursor, EnqueueError, SourceQuery, StoredSource, WaitingLimits
 
 pub use self::{
     add::{ChunkedSource, NewSource, add, add_all},
-    fetch::OriginLocks,
+    delete::delete_hidden,
     page::{NewPage, add_page},
-    read::read_due,
+    read::{read_files, read_pages},
     replace::{Put, put, replace, replace_all},
     upload::{FILE_MOST, NewFile, upload},
 };
@@ -36,9 +37,11 @@ use crate::{App, FieldError, places::PlaceLimits};
 
 /// How much may wait to be read for each organization.
 pub const WAITING: WaitingLimits = WaitingLimits { sources: 1000, bytes: 256 << 20 };
-/// Sources that a host reads at the same time. Those that wait for a server are many more than those that are parsed and
+/// Files that a host reads at the same time.
+pub const FILE_PLACES: PlaceLimits = PlaceLimits { in_progress: 12, of_one: 3, at_work: 4 };
+/// Pages that a host reads at the same time. Those that wait for a server are many more than those that are parsed and
 /// embedded.
-pub const PLACES: PlaceLimits = PlaceLimits { in_progress: 24, of_one: 3, at_work: 4 };
+pub const PAGE_PLACES: PlaceLimits = PlaceLimits { in_progress: 24, of_one: 3, at_work: 4 };
 /// The lease on a source that is read.
 const LEASE: Duration = Duration::from_secs(60);
 /// From the first try to read a source to the last.

@@ -9,7 +9,7 @@ use resly_core::{
 };
 use resly_store::NewDocument;
 
-use super::{LEASE, SourceError, Taken, check, upload};
+use super::{LEASE, SourceError, Taken, check, fetch::origin, upload};
 use crate::{App, FieldError};
 
 /// The shortest and the longest time between two readings, in seconds.
@@ -59,6 +59,7 @@ pub async fn add_page(app: &Arc<App>, organization: OrganizationId, page: NewPag
         identity: check::url_identity(&canonical),
         title: title.clone().unwrap_or_else(|| canonical.clone()),
         given_title: title,
+        site: origin(&canonical),
         url: Some(canonical),
         file: None,
         refresh_every_s,

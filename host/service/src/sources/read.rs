@@ -18,12 +18,13 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_search::{AddError, Library, NewText, Progress};
-use resly_store::{ChangedBy, DueSource, FinishedRead, PageVersion, ReadResult, SourceChange};
+use resly_store::{ChangedBy, DueSource, FinishedRead, PageVersion, ReadQueue, ReadResult, SourceChange};
 
 use self::document::{Got, current_document};
 use super::{DEADLINE, LEASE, check};
 use crate::{
     App,
+    places::Places,
     readings::{Reader, ReadingError},
 };
 
@@ -117,20 +118,35 @@ impl From<ExtractError> for Ended {
     }
 }
 
-/// Reads the sources that are due, a few at a time. Organizations take turns. Returns how many were taken.
+/// Reads the files that are due, a few at a time. Organizations take turns. Returns how many were taken.
 #[boxed]
-pub async fn read_due(app: &Arc<App>) -> Result<usize, StoreError> {
-    let take = |besides| async move {
+pub async fn read_files(app: &Arc<App>) -> Result<usize, StoreError> {
+    read_due(app, ReadQueue::Files, &app.file_places).await
+}
+
+/// Reads the pages that are due, a few at a time, and of a site one of each organization. Organizations take turns. Returns
+/// how many were taken.
+#[boxed]
+pub async fn read_pages(app: &Arc<App>) -> Result<usize, StoreError> {
+    read_due(app, ReadQueue::Pages, &app.page_places).await
+}
+
+async fn read_due(app: &Arc<App>, queue: ReadQueue, places: &Places) -> Result<usize, StoreError> {
+    let take = |excluded| async move {
         let now = app.clock.now();
         let lease = LeaseId(app.random.uuid(now));
-        let due = app.store.take_due_source(lease, besides, now, now.plus(LEASE), now.plus(DEADLINE)).await?;
-        Ok(due.map(|due| (due.organization, due)))
+        app.store.take_due_source(queue, lease, excluded, now, now.plus(LEASE), now.plus(DEADLINE)).await
     };
     let run = |due| {
         let app = Arc::clone(app);
         async move { read(&app, due).await }
     };
-    app.source_places.work_off(take, run).await
+    places.work_off(take, run).await
+}
+
+/// The places of what is read of this kind.
+pub(super) fn places(app: &App, kind: SourceKind) -> &Places {
+    if kind == SourceKind::File { &app.file_places } else { &app.page_places }
 }
 
 /// Reads one source, and stores how that ended.
@@ -179,7 +195,7 @@ async fn content(app: &Arc<App>, due: &DueSource, progress: &Progress) -> Result
     reader.require_fuel(app).await?;
     let Got { document, content_hash, version } = current_document(app, due).await?;
     // A page that is slow to come stops nobody else's.
-    let _work = app.source_places.work().await;
+    let _work = places(app, due.kind).work().await;
     let name = document.name.clone();
     let Extracted { title, text, noindex, note, .. } = reader.extract(app, document).await?;
     if noindex && due.kind != SourceKind::File {

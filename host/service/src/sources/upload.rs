@@ -82,6 +82,7 @@ pub async fn upload(app: &Arc<App>, organization: OrganizationId, file: NewFile)
         title: title.clone().or(named).or_else(|| url.clone()).unwrap_or_else(|| "Untitled".to_owned()),
         given_title: title,
         url,
+        site: None,
         file: Some(StoredDocument { content_type, name: filename, bytes, hash }),
         refresh_every_s: None,
         lease: None,
@@ -94,7 +95,7 @@ pub async fn upload(app: &Arc<App>, organization: OrganizationId, file: NewFile)
 /// Stores a document. When the host has room it is read at once, and the answer waits for that for a short time.
 pub(super) async fn enqueue(app: &Arc<App>, mut new: NewDocument) -> Result<Taken, SourceError> {
     let organization = new.organization;
-    let place = app.source_places.try_enter(organization);
+    let place = read::places(app, new.kind).try_enter(organization, new.site.as_deref());
     new.lease = place.as_ref().map(|_| LeaseId(app.random.uuid(new.now)));
     let (lease, deadline) = (new.lease, new.now.plus(DEADLINE));
     let embedder = app.library.embedder().to_owned();

@@ -13,10 +13,13 @@ use resly_core::{
 
 use crate::{
     RowScope, Store,
-    due::{DueTable, next_due},
+    due::{DueRows, Exclusions, next_due},
     sql::{Conn, execute, row},
     types::{Count, Id, Json, Text, Time, name_of},
 };
+
+/// Pages that one transaction gives up. The statement has the same number.
+const FAILED_AT_ONCE: u64 = 256;
 
 /// A crawl that this host has a lease on.
 #[derive(Clone, Debug)]
@@ -67,15 +70,15 @@ struct DueRow {
 async fn take(
     db: &mut Conn<'_>,
     lease: LeaseId,
-    besides: &[OrganizationId],
+    excluded: &Exclusions,
     now: Timestamp,
     lease_until: Timestamp,
 ) -> Result<Option<DueCrawl>, sqlx::Error> {
-    let Some(id) = next_due(db, DueTable::Crawls, besides, now).await? else { return Ok(None) };
+    let Some(id) = next_due(db, DueRows::Crawls, excluded, now).await? else { return Ok(None) };
     // A crawl that isn't running begins its next run.
     execute!(
         db,
-        "UPDATE crawls SET status = 'running', run = run + 1, started = $3, rules = NULL, bytes = 0, left_out = 0, tries = 0,
+        "UPDATE crawls SET status = 'running', run = run + 1, started = $3, rules = NULL, bytes = 0, found = 0, sitemaps = 0, left_out = 0, tries = 0,
              takes = 0, again = $3, cut = $3, failure = NULL, started_at = $2, ended_at = NULL
          WHERE id = $1 AND status <> 'running'",
         id,
@@ -107,17 +110,30 @@ async fn take(
 }
 
 impl Store {
-    /// Takes a crawl that is due, of no organization in `besides`. Other hosts leave it alone until `lease_until`.
+    /// Takes a crawl that is due and not excluded. Other hosts leave it alone until `lease_until`.
     #[boxed]
     pub async fn take_due_crawl(
         &self,
         lease: LeaseId,
-        besides: Vec<OrganizationId>,
+        excluded: Exclusions,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<DueCrawl>, StoreError> {
         self.write(RowScope::Host, "take a crawl", move |mut db| {
-            Box::pin(async move { Ok(take(&mut db, lease, &besides, now, lease_until).await?) })
+            Box::pin(async move { Ok(take(&mut db, lease, &excluded, now, lease_until).await?) })
+        })
+        .await
+    }
+
+    /// Holds a crawl longer. Nothing happens when the lease is over.
+    #[boxed]
+    pub async fn renew_crawl(&self, crawl: &DueCrawl, lease_until: Timestamp) -> Result<(), StoreError> {
+        let (organization, id, lease) = (crawl.organization, crawl.id, crawl.lease);
+        self.write(organization, "hold a crawl", move |mut db| {
+            Box::pin(async move {
+                let sql = "UPDATE crawls SET lease_until = $3 WHERE id = $1 AND lease = $2";
+                Ok(execute!(db, sql, Id(id.0), Id(lease.0), Time(lease_until)).map(drop)?)
+            })
         })
         .await
     }
@@ -127,14 +143,31 @@ impl Store {
     pub async fn fail_crawl_rest(&self, crawl: &DueCrawl, reason: &'static str) -> Result<(), StoreError> {
         let (id, run) = (crawl.id, crawl.run);
         self.write(crawl.organization, "give up the rest of a crawl", move |mut db| {
-            Box::pin(async move {
-                execute!(db, "UPDATE crawls SET cut = $2 WHERE id = $1", Id(id.0), true)?;
-                let sql = "UPDATE crawl_pages SET state = 'failed', reason = $3
-                           WHERE crawl_id = $1 AND run = $2 AND state = 'found'";
-                Ok(execute!(db, sql, Id(id.0), Count(run), reason).map(drop)?)
-            })
+            Box::pin(
+                async move { Ok(execute!(db, "UPDATE crawls SET cut = $2 WHERE id = $1", Id(id.0), true).map(drop)?) },
+            )
         })
-        .await
+        .await?;
+        let mut failed = FAILED_AT_ONCE;
+        while failed == FAILED_AT_ONCE {
+            failed = self
+                .write(crawl.organization, "give up the rest of a crawl", move |mut db| {
+                    Box::pin(async move {
+                        Ok(execute!(
+                            db,
+                            "UPDATE crawl_pages SET state = 'failed', reason = $3
+                             WHERE crawl_id = $1 AND (kind, url) IN (
+                                 SELECT kind, url FROM crawl_pages
+                                 WHERE crawl_id = $1 AND run = $2 AND state = 'found' LIMIT 256)",
+                            Id(id.0),
+                            Count(run),
+                            reason
+                        )?)
+                    })
+                })
+                .await?;
+        }
+        Ok(())
     }
 
     /// Gives a crawl back. It goes on at `due_at`; with a failure, it is tried again then, or its run is over.

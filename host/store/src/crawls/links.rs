@@ -17,7 +17,7 @@ use crate::{
     error::{OperationError, failed},
     log_budget,
     sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, Time, name_of},
+    types::{Count, Id, Json, Time, name_of, named},
 };
 
 /// Sitemaps of one run.
@@ -37,7 +37,15 @@ pub(super) struct NewLinks {
     pub left_out: u64,
 }
 
-/// Adds links to the run. What it has already stays as it is. No two links may be the same.
+/// What a run has of some links. SQLite looks for one after the other, where it would read all pages of the run.
+pub(crate) const KNOWN_LINKS: (&str, &str) = (
+    "SELECT p.url FROM json_each($4) l CROSS JOIN crawl_pages p
+     WHERE p.crawl_id = $1 AND p.kind = $2 AND p.url = l.value AND p.run = $3",
+    "SELECT url FROM crawl_pages WHERE crawl_id = $1 AND kind = $2 AND run = $3
+         AND url IN (SELECT jsonb_array_elements_text($4))",
+);
+
+/// Adds links to the run, and counts them. What it has already stays as it is. No two links may be the same.
 pub(super) async fn add_links(
     db: &mut Conn<'_>,
     crawl: &DueCrawl,
@@ -56,7 +64,7 @@ pub(super) async fn add_links(
          ON CONFLICT (crawl_id, kind, url) DO UPDATE
          SET depth = excluded.depth, run = excluded.run, state = excluded.state, reason = excluded.reason,
              gone = excluded.gone, content = excluded.content, tries = 0
-         WHERE crawl_pages.run < excluded.run",
+         WHERE crawl_pages.run < excluded.run RETURNING kind",
         "INSERT INTO crawl_pages (crawl_id, organization_id, kind, url, depth, run, state, reason, gone, content)
          SELECT $1, $2, value->>'kind', value->>'url', CAST(value->>'depth' AS BIGINT), $3,
                 CASE WHEN value->>'skip' IS NULL THEN 'found' ELSE 'skipped' END, value->>'skip',
@@ -65,9 +73,18 @@ pub(super) async fn add_links(
          ON CONFLICT (crawl_id, kind, url) DO UPDATE
          SET depth = excluded.depth, run = excluded.run, state = excluded.state, reason = excluded.reason,
              gone = excluded.gone, content = excluded.content, tries = 0
-         WHERE crawl_pages.run < excluded.run",
+         WHERE crawl_pages.run < excluded.run RETURNING kind",
     );
-    execute!(db, sql, Id(crawl.id.0), Id(crawl.organization.0), Count(crawl.run), Json(links))?;
+    let id = Id(crawl.id.0);
+    let added = rows!(db, (String,), sql, id, Id(crawl.organization.0), Count(crawl.run), Json(links))?;
+    let mut counts = [(PageKind::Page, 0), (PageKind::Sitemap, 0)];
+    for (kind,) in added {
+        let kind = named::<PageKind>(kind)?;
+        counts.iter_mut().filter(|(counted, _)| *counted == kind).for_each(|(_, count)| *count += 1);
+    }
+    let [(_, pages), (_, sitemaps)] = counts;
+    let sql = "UPDATE crawls SET found = found + $2, sitemaps = sitemaps + $3 WHERE id = $1";
+    execute!(db, sql, id, Count(pages), Count(sitemaps))?;
     let bytes = links.iter().filter(|link| link.content.is_some()).map(size).sum();
     log_budget::add_source(db, crawl.organization, bytes, now).await
 }
@@ -113,15 +130,9 @@ impl Store {
         }
         let doing = "look for new pages of a crawl";
         let mut db = self.reader(crawl.organization, doing).await?;
-        let counted = row!(
-            db,
-            (Count, Count),
-            "SELECT CAST(COALESCE(SUM(CASE WHEN kind = 'page' THEN 1 ELSE 0 END), 0) AS BIGINT),
-                    CAST(COALESCE(SUM(CASE WHEN kind = 'sitemap' THEN 1 ELSE 0 END), 0) AS BIGINT)
-             FROM crawl_pages WHERE crawl_id = $1 AND run = $2",
-            Id(crawl.id.0),
-            Count(crawl.run)
-        );
+        let sql = "SELECT found, sitemaps FROM crawls WHERE id = $1 AND run = $2";
+        let counted = row!(db, (Count, Count), sql, Id(crawl.id.0), Count(crawl.run));
+        // A crawl that another host has, or nobody, stores none of them.
         let (pages, sitemaps) = counted.map_err(failed(doing))?.unwrap_or((Count(0), Count(0)));
         let mut pages_left = u64::from(crawl.settings.most_pages).saturating_sub(pages.0);
         let mut sitemaps_left = (SITEMAPS_MOST as u64).saturating_sub(sitemaps.0);
@@ -137,12 +148,7 @@ impl Store {
                 if urls.is_empty() {
                     continue;
                 }
-                let sql = db.pick(
-                    "SELECT url FROM crawl_pages WHERE crawl_id = $1 AND kind = $2 AND run = $3
-                         AND url IN (SELECT value FROM json_each($4))",
-                    "SELECT url FROM crawl_pages WHERE crawl_id = $1 AND kind = $2 AND run = $3
-                         AND url IN (SELECT jsonb_array_elements_text($4))",
-                );
+                let sql = db.pick(KNOWN_LINKS.0, KNOWN_LINKS.1);
                 let name = name_of(&kind).map_err(failed(doing))?;
                 let found = rows!(db, (String,), sql, Id(crawl.id.0), name, Count(crawl.run), Json(urls));
                 known.extend(found.map_err(failed(doing))?.into_iter().map(|(url,)| (kind, url)));

@@ -107,6 +107,14 @@ impl FoundRow {
     }
 }
 
+/// The page that a run asks for next. The index `crawl_pages_next` has this order.
+pub(crate) const NEXT_PAGE: &str =
+    "SELECT p.url, p.kind, p.depth, p.tries, p.links, p.content, s.id, s.revision, s.title, s.text, s.embedder,
+            s.content_hash, s.etag, s.last_modified
+     FROM crawl_pages p LEFT JOIN knowledge_sources s ON s.id = p.source_id AND s.crawl_id = p.crawl_id
+     WHERE p.crawl_id = $1 AND p.run = $2 AND p.state = 'found'
+     ORDER BY (p.kind = 'list'), p.kind DESC, p.tries, p.depth, p.url LIMIT 1";
+
 impl Store {
     /// The next page that the run asks for: sitemaps first, then pages by their depth, those that failed last. The items of
     /// a list's page come before its next page, so that no more than one page waits in the database.
@@ -114,18 +122,7 @@ impl Store {
     pub async fn next_crawl_page(&self, crawl: &DueCrawl) -> Result<Option<FoundPage>, StoreError> {
         let doing = "look for the next page of a crawl";
         let mut db = self.reader(crawl.organization, doing).await?;
-        let found = row!(
-            db,
-            FoundRow,
-            "SELECT p.url, p.kind, p.depth, p.tries, p.links, p.content, s.id, s.revision, s.title, s.text, s.embedder,
-                    s.content_hash, s.etag, s.last_modified
-             FROM crawl_pages p LEFT JOIN knowledge_sources s ON s.id = p.source_id AND s.crawl_id = p.crawl_id
-             WHERE p.crawl_id = $1 AND p.run = $2 AND p.state = 'found'
-             ORDER BY (p.kind = 'list'), p.kind DESC, p.tries, p.depth, p.url LIMIT 1",
-            Id(crawl.id.0),
-            Count(crawl.run)
-        )
-        .map_err(failed(doing))?;
+        let found = row!(db, FoundRow, NEXT_PAGE, Id(crawl.id.0), Count(crawl.run)).map_err(failed(doing))?;
         found.map(FoundRow::page).transpose().map_err(failed(doing))
     }
 }

@@ -6,7 +6,7 @@ use resly_core::{
     id::SourceId,
     knowledge::{
         AddSourceError, NewRevision, SourceKind,
-        crawl::{CrawlRules, CrawlStatus, CrawledPageState},
+        crawl::{CrawlRules, CrawledPageState},
     },
     time::Timestamp,
 };
@@ -19,14 +19,11 @@ use super::{
 use crate::{
     Store,
     error::OperationError,
-    knowledge::{ChangedBy, FinishedRead, PageVersion, SourceChange, bump, revise},
+    knowledge::{ChangedBy, FinishedRead, PageVersion, SourceChange, revise},
     log_budget,
-    sql::{Conn, execute, row},
+    sql::{Conn, execute},
     types::{Count, Id, Json, Text, Time, name_of},
 };
-
-/// Sources that are deleted in one transaction. The statement has the same number.
-const DELETED_AT_ONCE: u64 = 16;
 
 /// The beginning of a run: the site's rules, and where to start.
 #[derive(Clone, Debug)]
@@ -225,78 +222,6 @@ async fn insert_source(
     if inserted == 0 { Err(OperationError::Refused(StepError::Source(AddSourceError::Exists))) } else { Ok(()) }
 }
 
-/// Whether the run knows what nothing leads to any more.
-///
-/// A page that could not be asked for stays, and the run has followed the links that it had before. What a sitemap or a page
-/// of a list would have named isn't known, nor what a run leads to that was cut.
-async fn knows_all(db: &mut Conn<'_>, crawl: &DueCrawl) -> Result<bool, sqlx::Error> {
-    let unknown = row!(
-        db,
-        (i32,),
-        "SELECT 1 FROM crawls c WHERE c.id = $1 AND (c.cut OR EXISTS (
-             SELECT 1 FROM crawl_pages p
-             WHERE p.crawl_id = c.id AND p.run = $2 AND p.state = 'failed' AND p.kind <> 'page'))",
-        Id(crawl.id.0),
-        Count(crawl.run)
-    )?;
-    Ok(unknown.is_none())
-}
-
-/// Deletes some sources of pages that are gone, and of those that nothing leads to any more. Returns how many.
-async fn delete_gone(db: &mut Conn<'_>, crawl: &DueCrawl) -> Result<u64, OperationError<StepError>> {
-    let sql = "SELECT 1 FROM crawls WHERE id = $1 AND organization_id = $2 AND lease = $3";
-    let held = row!(db, (i32,), sql, Id(crawl.id.0), Id(crawl.organization.0), Id(crawl.lease.0))?;
-    if held.is_none() {
-        return Err(OperationError::Refused(StepError::Lost));
-    }
-    let knows_all = knows_all(db, crawl).await?;
-    let deleted = execute!(
-        db,
-        "DELETE FROM knowledge_sources WHERE organization_id = $2 AND id IN (
-             SELECT s.id FROM crawl_pages p JOIN knowledge_sources s ON s.id = p.source_id AND s.crawl_id = p.crawl_id
-             WHERE p.crawl_id = $1 AND (p.gone OR (p.run < $3 AND $4)) LIMIT 16)",
-        Id(crawl.id.0),
-        Id(crawl.organization.0),
-        Count(crawl.run),
-        knows_all
-    )?;
-    if deleted > 0 {
-        bump(db, crawl.organization).await?;
-    }
-    Ok(deleted)
-}
-
-/// Ends a run whose gone sources are deleted.
-async fn end(
-    db: &mut Conn<'_>,
-    crawl: &DueCrawl,
-    next_at: Option<Timestamp>,
-    now: Timestamp,
-) -> Result<(), OperationError<StepError>> {
-    let ended = execute!(
-        db,
-        "UPDATE crawls SET status = CASE WHEN again THEN 'queued' ELSE $4 END, due_at = CASE WHEN again THEN $6 ELSE $5 END,
-             lease = NULL, lease_until = NULL, takes = 0, ended_at = $6, failure = NULL
-         WHERE id = $1 AND organization_id = $2 AND lease = $3",
-        Id(crawl.id.0),
-        Id(crawl.organization.0),
-        Id(crawl.lease.0),
-        name_of(&CrawlStatus::Done)?,
-        next_at.map(Time),
-        Time(now)
-    )?;
-    if ended == 0 {
-        return Err(OperationError::Refused(StepError::Lost));
-    }
-    let knows_all = knows_all(db, crawl).await?;
-    // What isn't a source has nothing to keep.
-    let sql = "DELETE FROM crawl_pages WHERE crawl_id = $1 AND run < $2 AND ($3 OR source_id IS NULL)";
-    execute!(db, sql, Id(crawl.id.0), Count(crawl.run), knows_all)?;
-    let sql = "UPDATE crawl_pages SET source_id = NULL, links = NULL WHERE crawl_id = $1 AND gone";
-    execute!(db, sql, Id(crawl.id.0))?;
-    Ok(())
-}
-
 impl Store {
     /// Stores the beginning of a run.
     #[boxed]
@@ -329,35 +254,5 @@ impl Store {
             Box::pin(async move { step(&mut db, &crawl, &done, left_out).await })
         })
         .await
-    }
-
-    /// Ends a run that has no page left. Sources that are gone are deleted before, some at a time, so that nobody waits long
-    /// for the database. True when there were some.
-    #[boxed]
-    pub async fn end_crawl(
-        &self,
-        crawl: &DueCrawl,
-        next_at: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Result<bool, StepError> {
-        let mut any = false;
-        loop {
-            let of = crawl.clone();
-            let deleted: u64 = self
-                .write(crawl.organization, "delete what a crawl found to be gone", move |mut db| {
-                    Box::pin(async move { delete_gone(&mut db, &of).await })
-                })
-                .await?;
-            any |= deleted > 0;
-            if deleted < DELETED_AT_ONCE {
-                break;
-            }
-        }
-        let crawl = crawl.clone();
-        self.write(crawl.organization, "end a crawl", move |mut db| {
-            Box::pin(async move { end(&mut db, &crawl, next_at, now).await })
-        })
-        .await?;
-        Ok(any)
     }
 }

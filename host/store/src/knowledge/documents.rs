@@ -31,6 +31,8 @@ pub struct NewDocument {
     /// The title until the document is read.
     pub title: String,
     pub url: Option<String>,
+    /// The site of a page, which a host asks for one page of an organization at a time.
+    pub site: Option<String>,
     pub file: Option<StoredDocument>,
     pub refresh_every_s: Option<u32>,
     /// The lease of this host, when it reads the document at once.
@@ -167,7 +169,7 @@ async fn enqueue(
         "UPDATE knowledge_sources
          SET kind = $3, status = $4, failure_kind = NULL, failure_message = NULL, given_title = $5, url = $6,
              content_hash = COALESCE($7, content_hash), refresh_every_s = $8, due_at = $9, lease = $10, lease_until = $11,
-             tries = $12, deadline_at = $13, embedded = 0, to_embed = 0, misses = 0, crawl_id = NULL, updated_at = $9
+             tries = $12, deadline_at = $13, embedded = 0, to_embed = 0, misses = 0, crawl_id = NULL, site = $14, updated_at = $9
          WHERE id = $1 AND organization_id = $2",
         Id(id.0),
         organization,
@@ -181,7 +183,8 @@ async fn enqueue(
         new.lease.map(|lease| Id(lease.0)),
         new.lease.map(|_| Time(new.lease_until)),
         Count(u64::from(new.lease.is_some())),
-        new.lease.map(|_| Time(deadline_at))
+        new.lease.map(|_| Time(deadline_at)),
+        new.site.as_deref().map(Text)
     )?;
     delete_document(db, new.organization, id).await?;
     if let Some(file) = &new.file {

@@ -1,9 +1,11 @@
-//! Knowledge: sources, passages and their vectors. `sources.rs` finds sources, `revise.rs` changes their content, `documents.rs`
-//! adds documents that are read later, `queue.rs` has those that wait, and `fuel.rs` counts what reading them burns.
+//! Knowledge: sources, passages and their vectors. `sources.rs` finds sources, `revise.rs` changes their content, `delete.rs`
+//! deletes them, `documents.rs` adds documents that are read later, `queue.rs` has those that wait, and `fuel.rs` counts what
+//! reading them burns.
 //!
 //! The host's own search, in `search`, reads them from here. The full-text columns beside them are for those who
 //! query the database themselves.
 
+mod delete;
 mod documents;
 mod fuel;
 mod groups;
@@ -25,15 +27,21 @@ use resly_core::{
     time::{Period, Timestamp},
 };
 
+#[cfg(test)]
+pub(crate) use self::delete::DELETE_STATEMENTS;
 use self::sources::SourceRow;
+pub(crate) use self::{
+    delete::{PageKey, batch, delete_pages, hide_some},
+    revise::revise,
+    sources::hash,
+};
 pub use self::{
     documents::{EnqueueError, Enqueued, NewDocument, StoredDocument, WaitingLimits},
     fuel::BurntFuel,
-    queue::{DueSource, FAILURES_MOST, ReadResult},
+    queue::{DueSource, FAILURES_MOST, ReadQueue, ReadResult},
     revise::{ChangedBy, FinishedRead, SourceChange, SourceMove, SourceWrite},
     sources::{PageVersion, SourceQuery, StoredSource},
 };
-pub(crate) use self::{revise::revise, sources::hash};
 use crate::{
     Store,
     billing::{self, Kind, Origin},
@@ -265,7 +273,7 @@ impl KnowledgeStore for Store {
     }
 
     async fn delete_sources(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError> {
-        self.delete_in_groups(organization, ids.to_vec()).await
+        self.hide_sources(organization, ids.to_vec()).await
     }
 
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {
@@ -304,7 +312,8 @@ impl KnowledgeStore for Store {
         let found = rows!(
             db,
             (Id, Count),
-            "SELECT revision, chunks FROM knowledge_sources WHERE organization_id = $1 ORDER BY revision",
+            "SELECT revision, chunks FROM knowledge_sources WHERE organization_id = $1 AND status <> 'deleting'
+             ORDER BY revision",
             Id(organization.0)
         )
         .map_err(failed(doing))?;

@@ -1,5 +1,6 @@
-//! Sources that wait to be read. A host takes one under a lease; when it dies, the lease ends and another host takes the
-//! source. A take counts as a try, so a document that kills its host isn't read for ever.
+//! Sources that wait to be read: files in one queue, pages in another, so that no file waits for a site. A host takes one
+//! under a lease; when it dies, the lease ends and another host takes the source. A take counts as a try, so a document that
+//! kills its host isn't read for ever.
 
 use resly_core::{
     boxed,
@@ -17,7 +18,7 @@ use super::{
 use crate::{
     RowScope, Store,
     columns::{columns, returning},
-    due::{DueTable, next_due},
+    due::{DueRows, Exclusions, next_due},
     error::{failed, unexpected},
     sql::{Conn, execute, row},
     types::{Count, Id, Text, Time, name_of, named},
@@ -25,6 +26,13 @@ use crate::{
 
 /// Sources of an organization that failed, aren't tried again, and of which nothing is known. Older ones are deleted.
 pub const FAILURES_MOST: u64 = 1000;
+
+/// The queue that a source waits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadQueue {
+    Files,
+    Pages,
+}
 
 /// A source to read now, held by a lease.
 #[derive(Clone, Debug)]
@@ -36,6 +44,8 @@ pub struct DueSource {
     pub given_title: Option<String>,
     pub title: String,
     pub url: Option<String>,
+    /// The site of a page.
+    pub site: Option<String>,
     pub content_hash: Option<[u8; 32]>,
     pub embedder: String,
     pub revision: RevisionId,
@@ -71,6 +81,7 @@ struct DueRow {
     given_title: Option<String>,
     title: String,
     url: Option<String>,
+    site: Option<String>,
     content_hash: Option<Vec<u8>>,
     embedder: String,
     revision: Id,
@@ -95,6 +106,7 @@ impl DueRow {
             given_title: self.given_title,
             title: self.title,
             url: self.url,
+            site: self.site,
             content_hash: self.content_hash.map(hash).transpose()?,
             embedder: self.embedder,
             revision: RevisionId(self.revision.0),
@@ -110,13 +122,18 @@ impl DueRow {
 
 async fn take(
     db: &mut Conn<'_>,
+    queue: ReadQueue,
     lease: LeaseId,
-    besides: &[OrganizationId],
+    excluded: &Exclusions,
     now: Timestamp,
     lease_until: Timestamp,
     deadline_at: Timestamp,
 ) -> Result<Option<DueSource>, sqlx::Error> {
-    let Some(id) = next_due(db, DueTable::Sources, besides, now).await? else { return Ok(None) };
+    let rows = match queue {
+        ReadQueue::Files => DueRows::Files,
+        ReadQueue::Pages => DueRows::Pages,
+    };
+    let Some(id) = next_due(db, rows, excluded, now).await? else { return Ok(None) };
     let taken = row!(
         db,
         DueRow,
@@ -215,19 +232,20 @@ async fn forget_failures(db: &mut Conn<'_>, organization: OrganizationId) -> Res
 }
 
 impl Store {
-    /// Takes a source that is due, of no organization in `besides`. Other hosts leave it alone until `lease_until`.
+    /// Takes a source of the queue that is due and not excluded. Other hosts leave it alone until `lease_until`.
     /// `deadline_at` holds from its first try.
     #[boxed]
     pub async fn take_due_source(
         &self,
+        queue: ReadQueue,
         lease: LeaseId,
-        besides: Vec<OrganizationId>,
+        excluded: Exclusions,
         now: Timestamp,
         lease_until: Timestamp,
         deadline_at: Timestamp,
     ) -> Result<Option<DueSource>, StoreError> {
         self.write(RowScope::Host, "take a source to read", move |mut db| {
-            Box::pin(async move { Ok(take(&mut db, lease, &besides, now, lease_until, deadline_at).await?) })
+            Box::pin(async move { Ok(take(&mut db, queue, lease, &excluded, now, lease_until, deadline_at).await?) })
         })
         .await
     }

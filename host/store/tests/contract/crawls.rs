@@ -10,8 +10,8 @@ use resly_core::{
     meter::Meter,
 };
 use resly_store::{
-    AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FinishedRead, FoundLink, PageKind, PageResult,
-    PageSource, PageVersion, StepError, Store,
+    AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, Exclusions, FinishedRead, FoundLink, PageKind,
+    PageResult, PageSource, PageVersion, StepError, Store,
 };
 
 use crate::{
@@ -83,7 +83,7 @@ pub(crate) fn read(crawl: &DueCrawl, text: &str) -> (SourceId, PageResult) {
 }
 
 pub(crate) async fn take(store: &Store, seconds: u64) -> Option<DueCrawl> {
-    store.take_due_crawl(LeaseId(uuid()), Vec::new(), at(seconds), at(seconds + 300)).await.unwrap()
+    store.take_due_crawl(LeaseId(uuid()), Exclusions::default(), at(seconds), at(seconds + 300)).await.unwrap()
 }
 
 pub(crate) fn skipped(gone: bool) -> PageResult {
@@ -259,7 +259,8 @@ both! {
         store.put_crawl(other, CrawlId(uuid()), START.to_owned(), settings(1), at(100)).await.unwrap();
         assert_eq!(take(&store, 200).await.unwrap().organization, org);
         assert_eq!(take(&store, 201).await.unwrap().organization, other);
-        let besides = store.take_due_crawl(LeaseId(uuid()), vec![org], at(202), at(502)).await.unwrap();
+        let full = Exclusions { organizations: vec![org], ..Exclusions::default() };
+        let besides = store.take_due_crawl(LeaseId(uuid()), full, at(202), at(502)).await.unwrap();
         assert!(besides.is_none(), "the other organization has no further one");
     }
 }

@@ -1,10 +1,6 @@
 //! Sources and passages, and what the search finds of them.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use resly_core::{
@@ -97,24 +93,6 @@ const QUESTIONS: [(&str, &[u128]); 9] = [
     ("退款", &[3000]),
     ("xylophone", &[]),
 ];
-
-/// Polls a future so often, then drops it, as a host that is killed does. Whether it had ended.
-struct Killed<F> {
-    future: F,
-    left: usize,
-}
-
-impl<F: Future + Unpin> Future for Killed<F> {
-    type Output = bool;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<bool> {
-        if Pin::new(&mut self.future).poll(context).is_ready() {
-            return Poll::Ready(true);
-        }
-        self.left = self.left.saturating_sub(1);
-        if self.left == 0 { Poll::Ready(false) } else { Poll::Pending }
-    }
-}
 
 both! {
     async fn synonyms_are_replaced_whole_and_raise_the_version(backend: Backend) {
@@ -228,6 +206,7 @@ both! {
         assert!(store.delete_source(org, id, at(0)).await.unwrap());
         assert!(!store.delete_source(org, id, at(0)).await.unwrap());
         assert!(store.load_texts(org, &[revision]).await.unwrap().is_empty());
+        while store.delete_hidden().await.unwrap() {}
         assert_eq!(backend.number("SELECT COUNT(*) FROM passages").await, 0);
     }
 
@@ -238,38 +217,9 @@ both! {
         backend.execute("UPDATE knowledge_sources SET status = 'reading', chunks = 0 WHERE title = 'Half'").await;
         assert_eq!(store.forget_unfinished_sources(at(60)).await.unwrap(), 0, "its host may be at it");
         assert_eq!(store.forget_unfinished_sources(at(4_000)).await.unwrap(), 1);
+        while store.delete_hidden().await.unwrap() {}
         assert_eq!(store.list_sources(org).await.unwrap().len(), 1);
         assert_eq!(backend.number("SELECT COUNT(*) FROM passages").await, 1);
-    }
-
-    async fn a_delete_whose_host_dies_is_finished_by_another(backend: Backend) {
-        let (store, org) = backend.with(&[]).await;
-        let texts = vec!["Passage."; 600];
-        let (mut left, mut hidden) = (1, 0);
-        loop {
-            let large = source(org, "Large", &texts);
-            let id = large.id;
-            store.add_source(large).await.unwrap();
-            let ended = Killed { future: store.delete_source(org, id, at(0)), left }.await;
-            left += 1;
-            // Waits for what the dead host had begun.
-            store.set_synonyms(org, Synonyms::default()).await.unwrap();
-            let listed = store.list_sources(org).await.unwrap();
-            assert!(listed.iter().all(|source| source.chunks == 600), "{listed:?}");
-            hidden += usize::from(!ended && listed.is_empty());
-            assert_eq!(store.find_source(org, id).await.unwrap().is_some(), !listed.is_empty());
-            store.forget_unfinished_sources(at(0)).await.unwrap();
-            let passages = backend.number("SELECT COUNT(*) FROM passages").await;
-            assert_eq!(passages, if listed.is_empty() { 0 } else { 600 });
-            if !listed.is_empty() {
-                assert!(store.delete_source(org, id, at(0)).await.unwrap());
-            }
-            assert_eq!(backend.number("SELECT COUNT(*) FROM knowledge_sources").await, 0);
-            if ended {
-                break;
-            }
-        }
-        assert!(hidden > 0, "no host died midway");
     }
 
     async fn sources_and_passages_come_in_order(backend: Backend) {

@@ -11,8 +11,9 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_store::{
-    BurntFuel, ChangedBy, Cursor, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument,
-    PageVersion, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, Store, StoredDocument, WaitingLimits,
+    BurntFuel, ChangedBy, Cursor, DueSource, EnqueueError, Enqueued, Exclusions, FAILURES_MOST, FinishedRead,
+    NewDocument, PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, Store,
+    StoredDocument, WaitingLimits,
 };
 
 use crate::{
@@ -41,7 +42,7 @@ fn by_request(of: &NewSource, revision: NewRevision, identity: Option<&str>) -> 
     SourceChange { organization: of.organization, source: of.id, revision, content, now: at(5) }
 }
 
-fn file(organization: OrganizationId, key: Option<&str>, bytes: &'static [u8]) -> NewDocument {
+pub(crate) fn file(organization: OrganizationId, key: Option<&str>, bytes: &'static [u8]) -> NewDocument {
     let mut hash = [0; 32];
     hash[..bytes.len().min(32)].copy_from_slice(&bytes[..bytes.len().min(32)]);
     NewDocument {
@@ -52,6 +53,7 @@ fn file(organization: OrganizationId, key: Option<&str>, bytes: &'static [u8]) -
         given_title: None,
         title: "a.txt".to_owned(),
         url: None,
+        site: None,
         file: Some(StoredDocument { content_type: None, name: Some("a.txt".to_owned()), bytes: bytes.into(), hash }),
         refresh_every_s: None,
         lease: None,
@@ -60,13 +62,25 @@ fn file(organization: OrganizationId, key: Option<&str>, bytes: &'static [u8]) -
     }
 }
 
-async fn enqueue(store: &Store, new: NewDocument) -> Result<Enqueued, EnqueueError> {
+pub(crate) async fn enqueue(store: &Store, new: NewDocument) -> Result<Enqueued, EnqueueError> {
     store.enqueue_source(new, ROOM, "test".to_owned(), at(3600)).await
 }
 
-async fn take(store: &Store, now: Timestamp) -> Option<DueSource> {
+pub(crate) async fn take_besides(
+    store: &Store,
+    queue: ReadQueue,
+    now: Timestamp,
+    excluded: &Exclusions,
+) -> Option<DueSource> {
     let until = now.plus(std::time::Duration::from_secs(60));
-    store.take_due_source(LeaseId(uuid()), Vec::new(), now, until, at(3600)).await.unwrap()
+    store.take_due_source(queue, LeaseId(uuid()), excluded.clone(), now, until, at(3600)).await.unwrap()
+}
+
+async fn take(store: &Store, now: Timestamp) -> Option<DueSource> {
+    match take_besides(store, ReadQueue::Files, now, &Exclusions::default()).await {
+        None => take_besides(store, ReadQueue::Pages, now, &Exclusions::default()).await,
+        file => file,
+    }
 }
 
 fn finished(due: &DueSource) -> ChangedBy {
@@ -213,10 +227,11 @@ both! {
         assert_eq!((first.organization, second.organization), (org, other), "though it came later");
         assert_eq!(take(&store, at(4)).await.unwrap().organization, org);
         // An organization that has its share of a host's places waits, and nobody else does.
-        let none = store.take_due_source(LeaseId(uuid()), vec![org], at(4), at(64), at(3600)).await.unwrap();
+        let full = Exclusions { organizations: vec![org], ..Exclusions::default() };
+        let none = take_besides(&store, ReadQueue::Files, at(4), &full).await;
         assert!(none.is_none(), "{none:?}");
         enqueue(&store, file(other, None, b"y")).await.unwrap();
-        let theirs = store.take_due_source(LeaseId(uuid()), vec![org], at(4), at(64), at(3600)).await.unwrap();
+        let theirs = take_besides(&store, ReadQueue::Files, at(4), &full).await;
         assert_eq!(theirs.unwrap().organization, other);
 
         // Fuel is counted up to the limit, and no further.

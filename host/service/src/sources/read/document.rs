@@ -38,7 +38,7 @@ async fn page(app: &Arc<App>, due: &DueSource, url: &str) -> Result<Got, Ended> 
     // What was embedded by another embedder is read anew.
     let known = due.chunks > 0 && due.embedder == app.library.embedder();
     let version = if known { due.version.clone() } else { PageVersion::default() };
-    let answer = fetch(&app.egress, &app.origins, url, &version, false).await.map_err(unreachable)?;
+    let answer = fetch(app, due.organization, url, &version, false).await.map_err(unreachable)?;
     let validators = PageVersion { etag: answer.etag, last_modified: answer.last_modified };
     match answer.status {
         304 if known => {
