@@ -75,13 +75,27 @@ pub enum PageError {
     Redirects,
     #[error("the page is redirected to another site, {0}")]
     Elsewhere(String),
+    /// Of where a redirect leads, only the host is told: the rest may hold a secret.
+    #[error("the page is redirected to {host}: {error}")]
+    Redirected { host: String, error: Box<Self> },
 }
 
 impl PageError {
     /// Whether another try may succeed.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Wire(error) if *error != WireError::NotPublic && *error != WireError::Unsendable)
-            || matches!(self, Self::Body(_))
+        match self {
+            Self::Wire(error) => *error != WireError::NotPublic && *error != WireError::Unsendable,
+            Self::Redirected { error, .. } => error.is_transient(),
+            error => matches!(error, Self::Body(_)),
+        }
+    }
+
+    /// The error of a page whose redirect led to this host.
+    fn after_redirect(self, host: Option<String>) -> Self {
+        match host {
+            Some(host) => Self::Redirected { host, error: Box::new(self) },
+            None => self,
+        }
     }
 }
 
@@ -97,14 +111,16 @@ impl Egress {
         let until = Instant::now() + PATIENCE;
         let first = Target::parse(page.url)?;
         let mut target = Target::parse(page.url)?;
+        // The host that the last redirect led to.
+        let mut led_to = None;
         for _ in 0..=MOST_REDIRECTS {
-            let way = self.clients.transport(&target)?;
-            let outgoing =
-                Outgoing { method: Method::GET, url: target.url().clone(), headers: headers(&page)?, body: None };
-            let response = self.clients.send(&way, outgoing, until).await?;
+            let response =
+                self.ask(&page, &target, until).await.map_err(|error| error.after_redirect(led_to.take()))?;
             let to = response.headers().get(header::LOCATION).and_then(|to| to.to_str().ok().map(str::to_owned));
             if let Some(to) = to.filter(|_| is_redirect(response.status())) {
-                target = target.join(&to)?;
+                let host = target.url().join(&to).ok().and_then(|to| to.host_str().map(str::to_owned));
+                target = target.join(&to).map_err(|error| PageError::from(error).after_redirect(host.clone()))?;
+                led_to = host;
                 if page.same_origin && !target.same_origin(&first) {
                     return Err(PageError::Elsewhere(target.host_text().to_owned()));
                 }
@@ -113,6 +129,18 @@ impl Egress {
             return self.answer(response, &target, page.most_bytes, until).await;
         }
         Err(PageError::Redirects)
+    }
+
+    /// One request, without following where its answer leads.
+    async fn ask(
+        &self,
+        page: &PageRequest<'_>,
+        target: &Target,
+        until: Instant,
+    ) -> Result<reqwest::Response, PageError> {
+        let way = self.clients.transport(target)?;
+        let outgoing = Outgoing { method: Method::GET, url: target.url().clone(), headers: headers(page)?, body: None };
+        Ok(self.clients.send(&way, outgoing, until).await?)
     }
 
     async fn answer(

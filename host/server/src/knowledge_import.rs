@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use url::Url;
 
-use self::files::{Document, find};
+use self::files::{Document, Found, Skipped, find};
 
 /// For one request.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -25,6 +25,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(3600);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How often a full queue is tried again.
 const TRIES: u32 = 60;
+/// Skipped files that an error names.
+const NAMED: usize = 10;
 
 /// The folder to upload, and where to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +47,12 @@ enum Outcome {
     Unchanged,
     Deleted,
     Failed,
+    /// It isn't uploaded.
+    Skipped,
 }
 
 impl Outcome {
-    const ALL: [Self; 5] = [Self::Added, Self::Changed, Self::Unchanged, Self::Deleted, Self::Failed];
+    const ALL: [Self; 6] = [Self::Added, Self::Changed, Self::Unchanged, Self::Deleted, Self::Failed, Self::Skipped];
 
     fn name(self) -> &'static str {
         match self {
@@ -57,6 +61,7 @@ impl Outcome {
             Self::Unchanged => "unchanged",
             Self::Deleted => "deleted",
             Self::Failed => "failed",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -77,7 +82,7 @@ impl ImportReport {
         self.rows.iter().filter(|row| row.outcome == Outcome::Failed).count()
     }
 
-    /// A line for each document, and the sums.
+    /// A line for each document and for each file that was skipped, and the sums.
     pub fn render(&self) -> String {
         let mut text = String::new();
         for Row { outcome, path, detail } in &self.rows {
@@ -109,8 +114,13 @@ pub async fn run(options: ImportFolder, key: Option<SecretString>) -> anyhow::Re
     ensure!(!prefix.is_empty(), "--prefix is empty, so --prune would delete what others uploaded");
     let base_url = options.base_url.as_deref().map(Url::parse).transpose().context("--base-url is not a URL")?;
     ensure!(base_url.as_ref().is_none_or(|url| !url.cannot_be_a_base()), "--base-url is not an http or https URL");
-    let documents = find(&folder)?;
-    ensure!(!documents.is_empty(), "{} has no documents, so nothing was uploaded or deleted", folder.display());
+    let Found { documents, skipped } = find(&folder)?;
+    ensure!(
+        !documents.is_empty(),
+        "{} has no documents, so nothing was uploaded or deleted{}",
+        folder.display(),
+        listed(&skipped)
+    );
 
     // The client needs a provider even for plain HTTP. Another caller may have installed it already.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -147,8 +157,17 @@ pub async fn run(options: ImportFolder, key: Option<SecretString>) -> anyhow::Re
             rows.push(row(Outcome::Deleted, key[prefix.len()..].to_owned(), String::new()));
         }
     }
+    rows.extend(skipped.into_iter().map(|Skipped { path, why }| row(Outcome::Skipped, path, why)));
     rows.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(ImportReport { rows })
+}
+
+/// What was skipped, as the end of an error.
+fn listed(skipped: &[Skipped]) -> String {
+    let lines = skipped.iter().take(NAMED).map(|Skipped { path, why }| format!("\nskipped {path}: {why}"));
+    let more = skipped.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    lines.chain([more]).collect()
 }
 
 fn row(outcome: Outcome, path: String, detail: String) -> Row {
@@ -287,10 +306,12 @@ mod tests {
         let rows = vec![
             row(Outcome::Added, "a.md".to_owned(), "2 passages".to_owned()),
             row(Outcome::Failed, "b.pdf".to_owned(), "it needs a password".to_owned()),
+            row(Outcome::Skipped, "c.doc".to_owned(), "save it as DOCX".to_owned()),
         ];
         let report = ImportReport { rows };
         let expected = "added      a.md  2 passages\nfailed     b.pdf  it needs a password\n\
-                        1 added, 0 changed, 0 unchanged, 0 deleted, 1 failed\n";
+                        skipped    c.doc  save it as DOCX\n\
+                        1 added, 0 changed, 0 unchanged, 0 deleted, 1 failed, 1 skipped\n";
         assert_eq!((report.render().as_str(), report.failed()), (expected, 1));
     }
 

@@ -102,14 +102,21 @@ async fn a_page_is_fetched_within_the_rules() {
     // A redirect is checked as the first request is.
     let to = |to: &str| SitePage { status: 302, headers: vec![("location", to.to_owned())], body: String::new() };
     for (path, target, kind, text) in [
-        ("/in", "http://127.0.0.1:1/".to_owned(), "unreachable", "plain http is refused"),
-        ("/local", "https://localhost:1/".to_owned(), "unreachable", "public addresses"),
+        ("/in", "http://127.0.0.1:1/?t=hush".to_owned(), "unreachable", "to 127.0.0.1: the URL can't be called: plain"),
+        ("/local", "https://localhost:1/".to_owned(), "unreachable", "to localhost: the page could not be reached"),
+        (
+            "/user",
+            "https://anna:hush@a.example/hush".to_owned(),
+            "unreachable",
+            "to a.example: the URL can't be called",
+        ),
         ("/loop", "/loop".to_owned(), "unreachable", "redirected more than"),
     ] {
         site.answers_with(path, to(&target));
         let (_, failed) = add(&app, json!({"url": site.url(path)})).await;
         assert_eq!((&failed["status"], &failed["failure"]["kind"]), (&json!("failed"), &json!(kind)), "{failed}");
         assert!(failed["failure"]["message"].as_str().unwrap().contains(text), "{failed}");
+        assert!(!failed.to_string().contains("hush"), "only the host is told: {failed}");
     }
     site.answers_with("/moved", to("/here"));
     site.has("/here", "Here.");

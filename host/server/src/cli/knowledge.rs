@@ -22,8 +22,10 @@ pub fn command() -> Command {
                 .about("Uploads a folder's documents, and again only those that changed; prints a table")
                 .after_help(
                     "Set RESLY_ADMIN_KEY to an API key with the scope `admin`. Documents end in .md, .markdown, .txt, .html, \
-                     .htm, .xhtml, .pdf, .docx, .csv or .tsv; others, hidden files and links are left out. A document's key is \
-                     the prefix and its path in the folder, so a second run replaces what changed and leaves the rest.",
+                     .htm, .xhtml, .pdf, .docx, .csv or .tsv; others, hidden files and links are skipped, and the table says why. \
+                     A document's key is the prefix and its path in the folder, so a second run replaces what changed and \
+                     leaves the rest. Ends with 0 when every document is known, and with 1 when one failed or the import \
+                     could not be made.",
                 )
                 .arg(Arg::new("folder").required(true).value_name("DIR").help("The folder"))
                 .arg(text("url", "URL", "The host; RESLY_URL, or http://127.0.0.1:8080, when left out"))
