@@ -7,6 +7,7 @@ pub mod bombs;
 pub mod browser;
 pub mod canary;
 pub mod clock;
+pub mod collector;
 pub mod crm;
 pub mod demo;
 pub mod documents;

@@ -1,8 +1,11 @@
 //! What a host measures. Any part of it records here, through the facade `metrics`; the composition root chooses where it
 //! goes. The names are in [`names`].
 //!
+//! Prometheus reads one recorder, and OpenTelemetry is sent another one where an operator wants that.
+//!
 //! The recorder belongs to a host and not to the process, because tests run several hosts in one process.
 
+pub mod gen_ai;
 pub mod names;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -74,11 +77,16 @@ impl<const LABELS: usize> Histogram<LABELS> {
 ///
 /// Values of labels are one of few, because each combination is kept: never a path, a name or an id that somebody sends.
 #[derive(Clone)]
-pub struct Metrics(Arc<dyn Recorder + Send + Sync>);
+pub struct Metrics {
+    recorder: SharedRecorder,
+    open_telemetry: Option<SharedRecorder>,
+}
+
+type SharedRecorder = Arc<dyn Recorder + Send + Sync>;
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self(Arc::new(NoopRecorder))
+        Self { recorder: Arc::new(NoopRecorder), open_telemetry: None }
     }
 }
 
@@ -92,7 +100,7 @@ const METADATA: Metadata<'static> = Metadata::new("resly", Level::INFO, None);
 
 impl Metrics {
     /// Records to `recorder`, which learns every metric of [`names::all`].
-    pub fn new(recorder: Arc<dyn Recorder + Send + Sync>) -> Self {
+    pub fn new(recorder: SharedRecorder) -> Self {
         for Description { name, help, kind, .. } in names::all() {
             match kind {
                 Kind::Counter => recorder.describe_counter(name.into(), None, help.into()),
@@ -100,7 +108,23 @@ impl Metrics {
                 Kind::Histogram(_) => recorder.describe_histogram(name.into(), None, help.into()),
             }
         }
-        Self(recorder)
+        Self { recorder, open_telemetry: None }
+    }
+
+    /// Records everything to this recorder, too.
+    #[must_use]
+    pub fn with_open_telemetry(self, recorder: SharedRecorder) -> Self {
+        Self { open_telemetry: Some(recorder), ..self }
+    }
+
+    /// Records what only OpenTelemetry has. `None` when nothing is exported there.
+    pub fn open_telemetry(&self) -> Option<Self> {
+        let recorder = self.open_telemetry.clone()?;
+        Some(Self { recorder, open_telemetry: None })
+    }
+
+    fn recorders(&self) -> impl Iterator<Item = &SharedRecorder> {
+        std::iter::once(&self.recorder).chain(&self.open_telemetry)
     }
 
     /// Counts one event.
@@ -110,7 +134,8 @@ impl Metrics {
 
     /// Counts `amount` events.
     pub fn add<const LABELS: usize>(&self, counter: &Counter<LABELS>, values: [SharedString; LABELS], amount: u64) {
-        self.0.register_counter(&key(counter.name, &counter.labels, values), &METADATA).increment(amount);
+        let key = key(counter.name, &counter.labels, values);
+        self.recorders().for_each(|recorder| recorder.register_counter(&key, &METADATA).increment(amount));
     }
 
     /// Sets a counter that another part of the host keeps. One that is lower than before changes nothing.
@@ -120,11 +145,13 @@ impl Metrics {
         values: [SharedString; LABELS],
         total: u64,
     ) {
-        self.0.register_counter(&key(counter.name, &counter.labels, values), &METADATA).absolute(total);
+        let key = key(counter.name, &counter.labels, values);
+        self.recorders().for_each(|recorder| recorder.register_counter(&key, &METADATA).absolute(total));
     }
 
     pub fn set<const LABELS: usize>(&self, gauge: &Gauge<LABELS>, values: [SharedString; LABELS], value: f64) {
-        self.0.register_gauge(&key(gauge.name, &gauge.labels, values), &METADATA).set(value);
+        let key = key(gauge.name, &gauge.labels, values);
+        self.recorders().for_each(|recorder| recorder.register_gauge(&key, &METADATA).set(value));
     }
 
     /// Records a number.
@@ -134,7 +161,8 @@ impl Metrics {
         values: [SharedString; LABELS],
         value: f64,
     ) {
-        self.0.register_histogram(&key(histogram.name, &histogram.labels, values), &METADATA).record(value);
+        let key = key(histogram.name, &histogram.labels, values);
+        self.recorders().for_each(|recorder| recorder.register_histogram(&key, &METADATA).record(value));
     }
 
     /// Records how long something took, in seconds.

@@ -166,6 +166,8 @@ pub enum ModelEvent {
     /// What the provider has said of this answer's tokens so far. Each report takes the place of the one before. It follows
     /// the text that it counts.
     Usage(ReportedUsage),
+    /// The model that writes the answer, as the provider names it. It may be another one than it was asked for.
+    Model(String),
     /// The last event of a stream that ended well.
     Finish(FinishReason),
 }

@@ -1,13 +1,15 @@
-//! For tests of any crate: a clock and randomness that a test controls, and an extractor of its own format.
+//! For tests of any crate: a clock and randomness that a test controls, an extractor of its own format, and an exporter that
+//! keeps spans.
 
 mod extractor;
+mod span_collector;
 
 use std::{
     sync::atomic::{AtomicI64, AtomicU64, Ordering},
     time::Duration,
 };
 
-pub use self::extractor::ScriptedExtractor;
+pub use self::{extractor::ScriptedExtractor, span_collector::SpanCollector};
 use crate::time::{Clock, Random, Timestamp};
 
 /// A clock that stands still until it is put forward.

@@ -30,7 +30,8 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
     "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, accept, idempotency-key");
+const REQUEST_HEADERS: HeaderValue =
+    HeaderValue::from_static("authorization, content-type, accept, idempotency-key, traceparent, tracestate");
 
 /// Runs before every handler of `/api`.
 pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> Response {

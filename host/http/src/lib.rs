@@ -38,6 +38,7 @@ mod rates;
 pub mod readiness;
 pub mod refusal_log;
 mod rejection;
+mod request_span;
 mod rest;
 pub mod router;
 mod search;

@@ -108,7 +108,7 @@ pub async fn read(State(api): State<Api>, request: Request) -> Result<Response, 
 }
 
 /// Reads what the parts of the host know of themselves.
-fn set_gauges(api: &Api) {
+pub fn set_gauges(api: &Api) {
     let app = &api.app;
     let (sandbox, pool, metrics) = (app.sandbox.stats(), app.store.pool_usage(), &app.metrics);
     let set = |gauge: &Gauge, value: u64| metrics.set(gauge, [], value as f64);

@@ -11,7 +11,7 @@ use axum::{
 };
 use futures::FutureExt;
 use http::header;
-use resly_core::metrics::names;
+use resly_core::{metrics::names, trace};
 use resly_service::accounts::authorization;
 use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -21,7 +21,7 @@ use super::{
     metrics::{self, method_name},
     oauth, openapi, operator,
     problem::{Problem, ToldProblem, kinds},
-    rejection, rest, search,
+    rejection, request_span, rest, search,
 };
 
 /// Everything the host answers.
@@ -220,14 +220,17 @@ async fn method_not_allowed() -> Problem {
     Problem::new(&kinds::METHOD_NOT_ALLOWED, "this path doesn't take that method; the Allow header lists those it does")
 }
 
-/// Counts the request, and tells an unanswered panic as a problem.
+/// Counts and traces the request, and tells an unanswered panic as a problem.
 async fn measure(State(api): State<Api>, request: Request, next: Next) -> Response {
     let started = tokio::time::Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    let mut span = request_span::start(&api.app.tracer, &request);
+    let answering = trace::within(span.context(), next.run(request));
+    let answered = AssertUnwindSafe(answering).catch_unwind().await;
     let response =
         rejection::into_problem(answered.unwrap_or_else(|_| Problem::internal(&"a handler panicked").into_response()));
+    request_span::end(&mut span, &response);
     let metrics = &api.app.metrics;
     // The pattern of the route, and not the path.
     let route = route.map_or_else(|| "none".into(), |route| route.as_str().to_owned().into());

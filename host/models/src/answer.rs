@@ -192,6 +192,9 @@ impl<R: AnswerReader> Answer<R> {
         }
         // What was said before an error was said.
         let state = self.reader.state_mut();
+        if let Some(model) = state.take_model() {
+            self.events.push_back(Ok(ModelEvent::Model(model)));
+        }
         let text = mem::take(&mut state.text);
         if !text.is_empty() {
             self.events.push_back(Ok(ModelEvent::Text(text)));

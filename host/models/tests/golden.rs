@@ -70,6 +70,8 @@ async fn model(provider: ModelProvider, replies: impl IntoIterator<Item = (u16, 
 /// What came of an answer.
 #[derive(Debug, Default, PartialEq)]
 struct Answer {
+    /// As the provider names it.
+    model: String,
     text: String,
     /// Name and arguments.
     calls: Vec<(String, Value)>,
@@ -90,6 +92,7 @@ async fn ask(model: &dyn Model) -> Answer {
     let mut stream = model.stream(Arc::new(request)).await.unwrap();
     while let Some(event) = stream.next().await {
         match event {
+            Ok(ModelEvent::Model(model)) => answer.model = model,
             Ok(ModelEvent::Text(text)) => answer.text.push_str(&text),
             Ok(ModelEvent::ToolCall(ToolCall { name, arguments, .. })) => {
                 answer.calls.push((name, serde_json::from_str(&arguments).unwrap()));
@@ -122,8 +125,10 @@ async fn a_streamed_answer_takes_the_tokens_of_the_same_answer_unstreamed() {
                 sum(|usage| usage.cached_input),
                 sum(|usage| usage.output),
                 call.text,
+                (call.model, answer.model),
             ));
         }
+        assert!(!sums[0].4.0.is_empty(), "{name}");
         assert_eq!(sums[0], sums[1], "{name}");
     }
 }

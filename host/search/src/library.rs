@@ -21,6 +21,7 @@ use resly_core::{
     id::{OrganizationId, PassageId, SourceId},
     knowledge::{EmbedAs, Embedder, KnowledgeStore, Passage, Reranker, RetrieveError, Retriever, Synonyms},
     time::{Clock, Random},
+    trace::{Tracer, gen_ai},
 };
 
 mod add;
@@ -67,6 +68,7 @@ pub struct Library {
     random: Arc<dyn Random>,
     versions: Cache<OrganizationId, u64>,
     snapshots: Snapshots,
+    tracer: Tracer,
 }
 
 impl Library {
@@ -99,7 +101,14 @@ impl Library {
             clock,
             random,
             versions: Cache::builder().max_capacity(100_000).time_to_live(FRESH).build(),
+            tracer: Tracer::default(),
         }
+    }
+
+    /// Has searches traced.
+    #[must_use]
+    pub fn traced_by(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// Has the best passages of every whole question ordered by a reranker.
@@ -155,7 +164,23 @@ impl Library {
         query: &str,
         limit: usize,
     ) -> Result<Vec<Passage>, RetrieveError> {
-        self.find(organization, query.trim_start(), limit, Typing::Unfinished).await
+        self.traced_find(organization, query.trim_start(), limit, Typing::Unfinished).await
+    }
+
+    async fn traced_find(
+        &self,
+        organization: OrganizationId,
+        query: &str,
+        limit: usize,
+        typing: Typing,
+    ) -> Result<Vec<Passage>, RetrieveError> {
+        let mut span = gen_ai::retrieval(&self.tracer, organization);
+        let found = self.find(organization, query, limit, typing).await;
+        match &found {
+            Ok(passages) => span.set("resly.retrieval.passages", passages.len() as u64),
+            Err(error) => span.fail(error.kind()),
+        }
+        found
     }
 
     async fn find(
@@ -290,7 +315,7 @@ impl Retriever for Library {
         query: &str,
         limit: usize,
     ) -> Result<Vec<Passage>, RetrieveError> {
-        self.find(organization, query.trim(), limit, Typing::Finished).await
+        self.traced_find(organization, query.trim(), limit, Typing::Finished).await
     }
 }
 

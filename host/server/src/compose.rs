@@ -19,6 +19,7 @@ use resly_core::{
     metrics::names,
     model::Model,
     time::{Clock, Random, SystemClock},
+    trace::Tracer,
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
 use resly_egress::{Egress, EgressConfig, Resolve, SystemResolver, TokenRefresher};
@@ -123,6 +124,8 @@ pub enum ComposeError {
     Threads(std::io::Error),
     #[error("the metrics can't be kept: {0}")]
     Metrics(PrometheusError),
+    #[error(transparent)]
+    Telemetry(#[from] resly_telemetry::TelemetryError),
     #[error("this program's own path can't be found, which compiling connectors needs: {0}")]
     Program(std::io::Error),
 }
@@ -175,7 +178,14 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&random),
     ));
     let prometheus = Prometheus::new().map_err(ComposeError::Metrics)?;
-    let metrics = prometheus.metrics();
+    let (metrics, tracer) = match config.telemetry.clone() {
+        Some(telemetry) => {
+            let instance = cluster.id.to_string();
+            let (clock, random) = (Arc::clone(&clock), Arc::clone(&random));
+            resly_telemetry::start(telemetry, &instance, prometheus.metrics(), clock, random)?
+        }
+        None => (prometheus.metrics(), Tracer::default()),
+    };
     metrics.set(&names::START, [], clock.now().seconds() as f64);
     store.measure(metrics.clone());
     let clients = shared_clients(&config.oauth_clients, catalogue.bundle())?;
@@ -195,7 +205,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Arc::clone(&random),
     )
     .on_schedule(config.health_checks.unwrap_or_default())
-    .measured_by(metrics.clone());
+    .measured_by(metrics.clone(), tracer.clone());
     let hooks = WebhookDispatcher {
         store: store.clone(),
         egress: Arc::clone(&egress),
@@ -217,7 +227,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     };
     let indexes = config.data.join("search");
     let library = Library::new(Arc::new(store.clone()), embedder, indexes, Arc::clone(&clock), Arc::clone(&random))
-        .with_reranker(reranker);
+        .with_reranker(reranker)
+        .traced_by(tracer.clone());
     let changes = Changes::default();
     let turns = Turns {
         host: cluster.id,
@@ -240,6 +251,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         live: Arc::new(LiveTurns::default()),
         load: Arc::new(LoadShedder::new(metrics.clone())),
         metrics: metrics.clone(),
+        tracer: tracer.clone(),
     };
     let public_url =
         config.public_url.as_ref().map_or_else(OnceLock::new, |url| serve::url(Some(url), config.listen).into());
@@ -261,6 +273,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         clock,
         random,
         metrics,
+        tracer,
         store,
         turns,
         cluster,

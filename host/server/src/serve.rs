@@ -14,7 +14,7 @@ use resly_http::{
         connection::{self, Shared},
         descriptors::{AcceptFault, accept_fault, back_off},
     },
-    metrics::Prometheus,
+    metrics::{Prometheus, set_gauges},
     router,
 };
 use resly_service::App;
@@ -53,7 +53,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves and runs the jobs until `stop` is true, then drains.
 pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
     let router = router::router(api.clone());
-    let Api { app, connection_limiter: limiter, prometheus, drain: patience, .. } = api;
+    let Api { app, connection_limiter: limiter, prometheus, drain: patience, .. } = api.clone();
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));
         app.cluster.listening_on((!address.ip().is_unspecified()).then(|| format!("http://{address}")));
@@ -64,6 +64,7 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
     }
     let mut jobs = jobs::start(&app);
     jobs.spawn(keep_metrics_small(prometheus));
+    jobs.spawn(send_metrics(api.clone()));
     let connections = TaskTracker::new();
     let shared = Shared { router, limiter, draining: CancellationToken::new(), cut: CancellationToken::new() };
     tokio::select! {
@@ -81,7 +82,26 @@ pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bo
     bounded("jobs", jobs.shutdown()).await;
     bounded("calls", app.connectors.settle_pending()).await;
     bounded("key usage and the host's row", async { tokio::join!(app.keyring.flush(), app.cluster.leave()) }).await;
-    bounded("store", app.store.close()).await;
+    set_gauges(&api);
+    tokio::join!(bounded("store", app.store.close()), bounded("telemetry", flush_telemetry(&app)));
+}
+
+/// Sends the metrics to OpenTelemetry's collector again and again.
+async fn send_metrics(api: Api) {
+    let Some(exporter) = api.app.tracer.exporter() else { return };
+    let Some(every) = exporter.metrics_every() else { return };
+    loop {
+        sleep(every).await;
+        set_gauges(&api);
+        exporter.send_metrics().await;
+    }
+}
+
+/// Sends what was recorded last.
+async fn flush_telemetry(app: &App) {
+    if let Some(exporter) = app.tracer.exporter() {
+        exporter.flush().await;
+    }
 }
 
 /// Recorded numbers take memory until they are in their buckets, also when nobody reads the metrics.

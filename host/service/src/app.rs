@@ -16,6 +16,7 @@ use resly_core::{
     knowledge::document::Extractor,
     metrics::Metrics,
     time::{Clock, Random},
+    trace::Tracer,
     turn::Turns,
 };
 use resly_egress::Egress;
@@ -47,6 +48,7 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub metrics: Metrics,
+    pub tracer: Tracer,
     pub store: Store,
     pub turns: Turns,
     /// The hosts that share the database.

@@ -115,7 +115,8 @@ async fn a_preflight_is_answered_for_origins_that_some_key_allows() {
         assert_eq!(headers.get("access-control-allow-origin").is_some_and(|allowed| allowed == origin), allowed);
         assert_eq!(headers.contains_key("access-control-allow-origin"), allowed, "{origin}");
         if allowed {
-            assert!(headers["access-control-allow-headers"].to_str().unwrap().contains("authorization"));
+            let may_send = headers["access-control-allow-headers"].to_str().unwrap();
+            assert!(may_send.contains("authorization") && may_send.contains("traceparent"), "{may_send}");
         }
     }
 }

@@ -75,6 +75,7 @@ mod source_files;
 mod source_pages;
 mod sources;
 mod structure;
+mod telemetry;
 mod token_estimates;
 mod typed_client;
 mod uploads;

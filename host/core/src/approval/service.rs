@@ -18,6 +18,7 @@ use crate::{
     id::{ApprovalId, ConversationId, KeyId, MessageId},
     principal::KeyKind,
     time::{Clock, Random},
+    trace,
 };
 
 /// The most bytes of an output that are stored with its approval. The caller of `decide` gets the whole output.
@@ -115,7 +116,8 @@ impl Approvals {
         verdict: Verdict,
     ) -> Result<Option<Approval>, StoreError> {
         let (desk, person) = (self.clone(), person.clone());
-        let decided = tokio::spawn(async move { desk.decide_here(person, id, verdict).await }).await;
+        let deciding = async move { desk.decide_here(person, id, verdict).await };
+        let decided = tokio::spawn(trace::within(trace::current(), deciding)).await;
         decided
             .unwrap_or_else(|error| Err(StoreError::Broken { doing: "decide an approval", detail: error.to_string() }))
     }

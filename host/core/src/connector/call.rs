@@ -4,6 +4,7 @@
 mod admit;
 mod fuel;
 mod invocation;
+mod observed;
 mod output;
 mod record;
 mod request;
@@ -17,7 +18,6 @@ use std::{
     time::Duration,
 };
 
-use metrics::SharedString;
 use moka::sync::Cache;
 use resly_manifest::{Action, Allowance};
 use serde_json::Value;
@@ -26,6 +26,7 @@ pub(super) use self::output::MAPPING_FUEL;
 use self::{
     admit::denied,
     fuel::{Extension, FuelQueues, UsualFuel},
+    observed::ObservedCall,
     record::record,
     settle::{SettlementKind, SettlementOutcome, Settlements},
 };
@@ -50,8 +51,9 @@ use super::{
 use crate::{
     boxed,
     id::{CallId, OrganizationId},
-    metrics::{Metrics, names},
+    metrics::Metrics,
     time::{Clock, Random, Timestamp},
+    trace::{self, Tracer},
 };
 
 /// How long fuel stays set aside for a call whose host has died.
@@ -96,6 +98,7 @@ pub struct Connectors {
     settlements: Settlements,
     schedule: Schedule,
     metrics: Metrics,
+    tracer: Tracer,
 }
 
 impl Connectors {
@@ -127,6 +130,7 @@ impl Connectors {
             settlements,
             schedule: Schedule::default(),
             metrics: Metrics::default(),
+            tracer: Tracer::default(),
         }
     }
 
@@ -136,10 +140,10 @@ impl Connectors {
         Self { schedule, ..self }
     }
 
-    /// Sets where calls are measured.
+    /// Sets where calls are measured and traced.
     #[must_use]
-    pub fn measured_by(self, metrics: Metrics) -> Self {
-        Self { metrics, ..self }
+    pub fn measured_by(self, metrics: Metrics, tracer: Tracer) -> Self {
+        Self { metrics, tracer, ..self }
     }
 
     /// The connector of a connection, with its schemas compiled. Cached by version.
@@ -163,34 +167,25 @@ impl Connectors {
     #[boxed]
     pub async fn call(&self, request: CallRequest) -> Result<CallReport, CallError> {
         let (connectors, caller, begun) = (self.clone(), request.caller.kind(), self.clock.now());
-        let called = tokio::spawn(async move {
-            let mut connector = SharedString::const_str("none");
-            let report = connectors.run(&request, &mut connector).await;
-            (report, connector)
+        let mut observed = ObservedCall::start(&self.tracer, &request);
+        let called = tokio::spawn(trace::within(observed.context(), async move {
+            let report = connectors.run(&request, &mut observed).await;
+            (report, observed)
+        }));
+        let (report, mut observed) = called.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a connector call panicked");
+            let fault = Fault::new(FaultKind::Internal, "the host failed while it ran this call; try again");
+            (Ok(CallReport::refused(fault.retryable(true))), ObservedCall::default())
         });
-        let (report, connector) = match called.await {
-            Ok((report, connector)) => (report?, connector),
-            Err(error) => {
-                tracing::error!(%error, "a connector call panicked");
-                let fault = Fault::new(FaultKind::Internal, "the host failed while it ran this call; try again");
-                (CallReport::refused(fault.retryable(true)), "none".into())
-            }
-        };
-        let took = self.clock.now().since(begun);
-        self.metrics.count(&names::CONNECTOR_CALLS, [connector.clone(), caller.name().into()]);
-        self.metrics.add(&names::CONNECTOR_FUEL, [connector.clone()], report.cost.fuel);
-        self.metrics.time(&names::CONNECTOR_CALL_DURATION, [connector.clone()], took);
-        if let Err(fault) = &report.result {
-            self.metrics.count(&names::CONNECTOR_FAULTS, [connector, fault.kind.name().into()]);
-        }
-        Ok(report)
+        observed.end(&self.metrics, caller, self.clock.now().since(begun), &report);
+        report
     }
 
-    /// Makes the call. `connector` becomes what the metrics call its connector.
-    async fn run(&self, request: &CallRequest, connector: &mut SharedString) -> Result<CallReport, CallError> {
+    /// Makes the call, and tells `observed` which one it is.
+    async fn run(&self, request: &CallRequest, observed: &mut ObservedCall) -> Result<CallReport, CallError> {
         let connection = self.connection(request).await?;
         if let Ok(prepared) = self.prepare(&connection).await {
-            *connector = prepared.installable.metric_label();
+            observed.identify(&prepared, request);
         }
         let passed = match self.check(&connection, request).await {
             Ok(passed) if !passed.needs_confirmation => passed,

@@ -230,3 +230,13 @@ pub enum RetrieveError {
     #[error(transparent)]
     Embed(#[from] EmbedError),
 }
+
+impl RetrieveError {
+    /// The kind, as traces name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Store(_) => "store",
+            Self::Embed(_) => "embedder",
+        }
+    }
+}

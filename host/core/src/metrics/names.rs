@@ -81,6 +81,8 @@ names! {
     CONNECTIONS_BEYOND: Counter = "resly_connections_beyond_total" [] "Connections beyond the limits.";
     BODY: Gauge = "resly_body_bytes" [] "Memory taken by request bodies.";
     DATA_FREE: Gauge = "resly_data_free_bytes" [] "Free bytes on the disk of the data folder.";
+    SPANS_DROPPED: Counter = "resly_spans_dropped_total" ["reason"]
+        "Spans that OpenTelemetry's collector doesn't have: full, failed or rejected.";
     BUILD: Gauge = "resly_build_info" ["version"] "The host's version.";
     RESIDENT: Gauge = "process_resident_memory_bytes" [] "Resident memory.";
     OPEN_FDS: Gauge = "process_open_fds" [] "Open file descriptors.";

@@ -41,11 +41,12 @@ use crate::{
     model::{Model, Role},
     principal::Principal,
     time::{Clock, Random},
+    trace::{self, Tracer, gen_ai},
 };
 use live::{LiveTurn, LiveTurns, Timing};
 use replay::Replay;
 use run::Run;
-use store::{BeginTurn, BeginTurnError, ConversationRef, Idempotency, NewTurn, TurnStore};
+use store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, Idempotency, NewTurn, TurnStore};
 
 /// The bounds of one turn.
 #[derive(Clone, Copy, Debug)]
@@ -130,6 +131,12 @@ pub struct Started {
     pub live: Arc<LiveTurn>,
 }
 
+/// A request that was looked at.
+enum Begun {
+    Accepted { accepted: AcceptedTurn, lookup: Lookup, continues: bool },
+    Replay(Replay),
+}
+
 /// A retrieval in progress; it yields the passages and the microseconds that it took. Dropping it cancels it.
 type Lookup = JoinSet<(Result<Vec<Passage>, RetrieveError>, u64)>;
 
@@ -150,6 +157,7 @@ pub struct Turns {
     pub live: Arc<LiveTurns>,
     pub load: Arc<LoadShedder>,
     pub metrics: Metrics,
+    pub tracer: Tracer,
 }
 
 impl Turns {
@@ -157,25 +165,23 @@ impl Turns {
     #[boxed]
     pub async fn start(&self, request: TurnRequest) -> Result<Start, BeginTurnError> {
         let now = self.clock.now();
-        let _place = self.load.enter().await?;
-        // Retrieval and storing run at the same time, because neither needs the other's result.
-        let lookup = self.look_up(&request);
-        let continues = self.continued_answer(&request).await?;
-        let accepted = match self
-            .store
-            .begin_turn(self.new_turn(&request, continues))
-            .await
-            .map_err(|error| self.clear_local_lease(error))?
-        {
-            BeginTurn::Replay(message) => {
-                let person = ChatClient::new(&request.principal, request.visitor.as_deref());
-                return Ok(Start::Replay(self.replay(message, &person).await?));
-            }
-            BeginTurn::Accepted(accepted) => accepted,
-        };
-        let timing = Timing { accept_us: run::micros(self.clock.now().since(now)), ..Timing::default() };
         let organization = request.principal.organization;
-        let continued = continues.and_then(|_| accepted.history.last()).map(Message::client_name);
+        let mut span = gen_ai::invoke_agent(&self.tracer, self.model.name(), organization);
+        let begun = trace::within(span.context(), self.begin(&request)).await;
+        let (accepted, lookup, continues) = match begun {
+            Ok(Begun::Accepted { accepted, lookup, continues }) => (accepted, lookup, continues),
+            Ok(Begun::Replay(replay)) => {
+                span.set("resly.turn.replay", true);
+                return Ok(Start::Replay(replay));
+            }
+            Err(error) => {
+                span.fail(error.kind());
+                return Err(error);
+            }
+        };
+        gen_ai::set_conversation(&mut span, accepted.conversation);
+        let timing = Timing { accept_us: run::micros(self.clock.now().since(now)), ..Timing::default() };
+        let continued = accepted.history.last().filter(|_| continues).map(Message::client_name);
         let live = LiveTurn::new(organization, accepted.conversation, accepted.answer, continued);
         let started = Started {
             conversation: accepted.conversation,
@@ -184,8 +190,26 @@ impl Turns {
             live: Arc::clone(&live),
         };
         let presence = self.live.enter(Arc::clone(&live));
-        tokio::spawn(Run::new(self.clone(), request, accepted, live, lookup, timing).run_turn(presence));
+        let context = span.context();
+        let run = Run::new(self.clone(), request, accepted, live, lookup, timing, span);
+        tokio::spawn(trace::within(context, run.run_turn(presence)));
         Ok(Start::Running(started))
+    }
+
+    /// Accepts a question, or finds that it was answered before.
+    async fn begin(&self, request: &TurnRequest) -> Result<Begun, BeginTurnError> {
+        let _place = self.load.enter().await?;
+        // Retrieval and storing run at the same time, because neither needs the other's result.
+        let lookup = self.look_up(request);
+        let continues = self.continued_answer(request).await?;
+        let begun = self.store.begin_turn(self.new_turn(request, continues)).await;
+        match begun.map_err(|error| self.clear_local_lease(error))? {
+            BeginTurn::Replay(message) => {
+                let person = ChatClient::new(&request.principal, request.visitor.as_deref());
+                Ok(Begun::Replay(self.replay(message, &person).await?))
+            }
+            BeginTurn::Accepted(accepted) => Ok(Begun::Accepted { accepted, lookup, continues: continues.is_some() }),
+        }
     }
 
     /// A stored answer as it is sent again, with the present state of its approvals.
@@ -227,13 +251,13 @@ impl Turns {
         let question = question.map(|message| message.text.clone()).unwrap_or_default();
         let metrics = self.metrics.clone();
         let mut lookup = Lookup::new();
-        lookup.spawn(async move {
+        lookup.spawn(trace::within(trace::current(), async move {
             let started = clock.now();
             let found = retriever.retrieve(organization, &question, limit).await;
             let took = clock.now().since(started);
             metrics.time(&names::RETRIEVAL_DURATION, [], took);
             (found, run::micros(took))
-        });
+        }));
         lookup
     }
 

@@ -30,6 +30,7 @@ use crate::{
         FinishReason, ModelError, ModelEvent, ModelRequest, NumberedPassage, ProviderData, Role, TokenUsage, ToolCall,
     },
     time::Timestamp,
+    trace::{Span, gen_ai},
 };
 
 /// Notes that tell the customer that an answer was cut, and why.
@@ -72,6 +73,8 @@ pub(super) struct Run {
     renewed_at: Timestamp,
     /// The end of the turn while the database doesn't take it.
     pub(super) unstored: Option<FinishedTurn>,
+    /// Ends when readers are told of the end.
+    span: Span,
 }
 
 impl Run {
@@ -82,6 +85,7 @@ impl Run {
         live: Arc<LiveTurn>,
         lookup: Lookup,
         timing: Timing,
+        span: Span,
     ) -> Self {
         let accepted_at = turns.clock.now();
         let draft = Draft::new(Arc::clone(&live), Arc::clone(&turns.clock));
@@ -101,6 +105,7 @@ impl Run {
             accepted_at,
             renewed_at: accepted_at,
             unstored: None,
+            span,
         }
     }
 
@@ -130,7 +135,7 @@ impl Run {
                 };
                 match self.commit(status, false).await {
                     Ok(ending) => {
-                        self.measure(status.name());
+                        self.measure(status.name(), false);
                         return self.live.push(TurnEvent::Finished(Arc::new(ending)));
                     }
                     Err(failure) => failure,
@@ -148,13 +153,21 @@ impl Run {
                 }
             }
         };
-        self.measure(failure.slug());
+        self.measure(failure.slug(), true);
         self.live.push(TurnEvent::Failed(failure));
         self.store_at_last().await;
     }
 
-    /// Measures the turn, which has ended.
-    fn measure(&self, outcome: &'static str) {
+    /// Measures the turn, which has ended, and ends its span. `failed` says whether `outcome` is the kind of an error.
+    fn measure(&mut self, outcome: &'static str, failed: bool) {
+        let mut span = std::mem::take(&mut self.span);
+        span.set("resly.turn.outcome", outcome);
+        gen_ai::set_usage(&mut span, &self.usage);
+        if failed {
+            span.fail(outcome);
+        } else {
+            gen_ai::set_finish_reason(&mut span, self.finish);
+        }
         let metrics = &self.turns.metrics;
         metrics.count(&names::TURNS, [outcome.into()]);
         metrics.time(&names::TURN_DURATION, [], self.turns.clock.now().since(self.accepted_at));
@@ -266,13 +279,14 @@ impl Run {
     async fn ask(&mut self, request: Arc<ModelRequest>) -> Result<Asked, TurnFailure> {
         let offered = !request.tools.is_empty();
         let model = Arc::clone(&self.turns.model);
-        let measure = ModelMeasure::start(&self.turns);
+        let mut measure = ModelMeasure::start(&self.turns, self.accepted.conversation);
         self.round = model.is_language_model().then(|| RoundTokens::new(Arc::clone(&request)));
-        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&measure, &error))?;
+        let mut stream = model.stream(request).await.map_err(|error| self.model_failure(&mut measure, &error))?;
         let mut asked = Asked::default();
         while let Some(event) =
-            self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&measure, &error))?
+            self.draft.next_event(&mut stream).await.map_err(|error| self.model_failure(&mut measure, &error))?
         {
+            measure.observe(&event);
             if let Some(round) = &mut self.round {
                 round.observe(&event);
             }
@@ -291,9 +305,9 @@ impl Run {
                 }
                 ModelEvent::ToolCall(call) => asked.calls.push(call),
                 ModelEvent::Data(data) => asked.data = data,
-                ModelEvent::Hidden(_) | ModelEvent::Usage(_) => {}
+                ModelEvent::Hidden(_) | ModelEvent::Usage(_) | ModelEvent::Model(_) => {}
                 ModelEvent::Finish(reason) => {
-                    measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default());
+                    measure.ended(&self.round.as_ref().map(RoundTokens::usage).unwrap_or_default(), reason);
                     if !offered && !asked.calls.is_empty() {
                         return Err(TurnFailure::ToolLoop);
                     }
@@ -310,10 +324,10 @@ impl Run {
             }
             self.renew().await;
         }
-        Err(self.model_failure(&measure, &ModelError::Truncated { at: model.name().to_owned() }))
+        Err(self.model_failure(&mut measure, &ModelError::Truncated { at: model.name().to_owned() }))
     }
 
-    fn model_failure(&mut self, measure: &ModelMeasure, error: &ModelError) -> TurnFailure {
+    fn model_failure(&mut self, measure: &mut ModelMeasure, error: &ModelError) -> TurnFailure {
         tracing::warn!(%error, "the model failed");
         measure.failed(error);
         if let Some(round) = &mut self.round {

@@ -120,6 +120,23 @@ pub enum BeginTurnError {
     Store(#[from] StoreError),
 }
 
+impl BeginTurnError {
+    /// The kind, as traces name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Limit(_) => "limit_reached",
+            Self::NoConversation => "no_conversation",
+            Self::NoApproval => "no_approval",
+            Self::TooManyNew { .. } => "too_many_new",
+            Self::InFlight { .. } => "in_flight",
+            Self::KeyReused => "key_reused",
+            Self::SubscriptionEnded => "subscription_ended",
+            Self::Overloaded(_) => "overloaded",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
 /// An answer to store.
 #[derive(Clone, Debug)]
 pub struct FinishedTurn {

@@ -5,6 +5,7 @@ mod ends;
 mod fakes;
 mod rounds;
 mod tokens;
+mod traces;
 
 use std::sync::Arc;
 

@@ -42,6 +42,10 @@ impl RoundTokens {
     }
 
     pub fn observe(&mut self, event: &ModelEvent) {
+        if matches!(event, ModelEvent::Model(_)) {
+            // A name alone is no answer.
+            return;
+        }
         self.progress = Progress::Answering;
         match event {
             ModelEvent::Text(text) => self.wrote(text),
@@ -60,7 +64,7 @@ impl RoundTokens {
                 }
             }
             ModelEvent::Finish(_) => self.progress = Progress::Finished,
-            ModelEvent::Cites(_) | ModelEvent::Data(_) => {}
+            ModelEvent::Cites(_) | ModelEvent::Data(_) | ModelEvent::Model(_) => {}
         }
     }
 

@@ -34,7 +34,7 @@ const URI_CAP: usize = 16 << 10;
 /// The same for the tables: clients send lists of ids, which are longest when their commas are percent-encoded.
 const TABLES_URI_CAP: usize = 48 << 10;
 /// The requests that a connection beyond the limits may still make.
-const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+pub const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// The state that all requests of a connection share.
 #[derive(Clone)]

@@ -11,6 +11,9 @@ use crate::{
     upstream::{LogSanitizer, Upstream, code, is_passing, reason},
 };
 
+/// Characters of a model's name that are kept.
+const MODEL_NAME: usize = 200;
+
 /// Whether an answer goes on.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
@@ -35,6 +38,9 @@ pub(crate) struct AnswerState {
     pub hidden: TokenEstimate,
     /// The model wrote something: text, thinking or a call.
     pub wrote: bool,
+    /// The model's own name, as the provider says it. `Some` until it is passed on.
+    model: Option<String>,
+    named: bool,
     reported: ReportedUsage,
     /// The report that isn't passed on yet.
     report: Option<ReportedUsage>,
@@ -47,6 +53,18 @@ impl AnswerState {
 
     pub fn at(&self) -> &str {
         &self.at
+    }
+
+    /// Takes over the name of the model that writes the answer, which each chunk may repeat.
+    pub fn name(&mut self, model: &str) {
+        if !self.named && !model.is_empty() {
+            self.named = true;
+            self.model = Some(model.chars().take(MODEL_NAME).collect());
+        }
+    }
+
+    pub fn take_model(&mut self) -> Option<String> {
+        self.model.take()
     }
 
     /// Takes over what the provider says of the answer's tokens. A zero where there can't be one says nothing: some servers

@@ -37,6 +37,9 @@ pub struct StreamEvent<'a> {
 pub struct Message<'a> {
     #[serde(default)]
     pub content: Vec<Map<String, Value>>,
+    /// The model that writes the answer.
+    #[serde(borrow, default)]
+    pub model: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
     pub stop_reason: Option<Cow<'a, str>>,
     #[serde(default)]

@@ -114,6 +114,7 @@ impl MessageReader {
     }
 
     fn message(&mut self, message: Message<'_>) -> Result<(), ModelError> {
+        self.state.name(message.model.as_deref().unwrap_or_default());
         for (index, block) in (0..).zip(message.content) {
             self.start(index, block)?;
         }

@@ -24,6 +24,9 @@ pub struct Chunk<'a> {
     /// Present, whatever it holds, when the provider failed after it had answered 200.
     #[serde(borrow, default)]
     pub error: Option<&'a RawValue>,
+    /// The model that writes the answer.
+    #[serde(borrow, default)]
+    pub model: Text<'a>,
     /// `error` in the errors of some servers.
     #[serde(borrow, default)]
     pub object: Text<'a>,

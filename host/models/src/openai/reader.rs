@@ -98,6 +98,7 @@ impl ChatReader {
             return Err(self.state.in_band(data));
         }
         self.state.heard = true;
+        self.state.name(&chunk.model.0);
         for choice in chunk.choices.0 {
             // One answer was asked for; others than the first are not ours.
             if choice.index.0.unwrap_or(0) == 0 {

@@ -1,5 +1,5 @@
 //! The configuration: flags, then `RESLY_*` variables, then `resly.toml`. It is validated as a whole, and every mistake
-//! is named at once.
+//! is named at once. OpenTelemetry has its own variables, which other programs read too.
 
 mod clients;
 mod layers;
@@ -14,6 +14,7 @@ use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
 use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use resly_service::billing::SigningSecrets;
+use resly_telemetry::TelemetryConfig;
 use resly_vault::{MasterKeySource, MasterKeys};
 use secrecy::SecretString;
 use url::Url;
@@ -77,6 +78,8 @@ pub struct Config {
     pub drain: Duration,
     /// What Prometheus sends to read the metrics.
     pub metrics_token: Option<SecretString>,
+    /// Where traces and metrics are sent. `None` when they are sent nowhere.
+    pub telemetry: Option<TelemetryConfig>,
     pub log: String,
     pub log_format: LogFormat,
 }
@@ -112,7 +115,8 @@ impl Config {
         let file = sources.file.as_ref().map(|(path, text)| (path.as_path(), text.as_str()));
         let layers = Layers::read(&sources.flags, sources.environment, file, &mut mistakes);
         Layers::check_names(&sources.variables, &mut mistakes);
-        let config = Self::from_layers(&layers, &mut mistakes);
+        let telemetry = TelemetryConfig::read(sources.environment, &mut mistakes);
+        let config = Self { telemetry, ..Self::from_layers(&layers, &mut mistakes) };
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigError(mistakes)) }
     }
 
@@ -181,6 +185,7 @@ impl Config {
                 .unwrap_or(Some(Schedule::default())),
             drain: layers.parsed("drain_s", mistakes, drain).unwrap_or(DRAIN),
             metrics_token: layers.parsed("metrics_token", mistakes, metrics_token),
+            telemetry: None,
             log: log.unwrap_or_else(|| "info".to_owned()),
             log_format: layers.parsed("log_format", mistakes, log_format).unwrap_or_default(),
         }

@@ -19,6 +19,7 @@ use resly_manifest::{Manifest, package::pack};
 use resly_service::random::OsRandom;
 use resly_tests::{
     canary::{Canaries, secret},
+    collector::{Collector, Manner},
     host::binary,
     mirror::Mirror,
     model::ScriptedModel,
@@ -45,6 +46,7 @@ pub struct Run {
     pub model: ScriptedModel,
     pub mirror: Mirror,
     pub service: OauthService,
+    collector: Collector,
     data: tempfile::TempDir,
 }
 
@@ -56,6 +58,8 @@ impl Run {
         let service = OauthService::start().await.unwrap();
         let (model_key, embedder_key) = (secret("sk-model-"), secret("sk-embedder-"));
         let shared = secret("shared-");
+        let (collector, collector_key) = (Collector::start(Manner::Accepts).await, secret("collector-"));
+        canaries.watch("the collector's key", &collector_key, &[]);
         canaries.watch("the shared client's secret", &shared, &[]);
         canaries.watch("the model's key", &model_key, &[]);
         canaries.watch("the embedder's key", &embedder_key, &[]);
@@ -83,6 +87,8 @@ impl Run {
         serve.env("RESLY_MODEL_URL", &model.url).env("RESLY_MODEL", "scripted").env("RESLY_MODEL_KEY", &model_key);
         serve.env("RESLY_EMBEDDER_URL", embedder().await).env("RESLY_EMBEDDER", "scripted");
         serve.env("RESLY_EMBEDDER_KEY", &embedder_key);
+        serve.env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url);
+        serve.env("OTEL_EXPORTER_OTLP_HEADERS", format!("authorization=Bearer%20{collector_key}"));
         serve.env("RESLY_OAUTH_CLIENTS", format!("gmail=our-app:{shared}"));
         let private = format!("{},{}", mirror.address, service.address);
         let (private, route) = (private, format!("example.com=http://{}", mirror.address));
@@ -108,7 +114,7 @@ impl Run {
             }
         });
         let written = vec![("init, out".to_owned(), init.stdout), ("init, log".to_owned(), init.stderr)];
-        Self { canaries, written, address, child, log, operator, model_key, model, mirror, service, data }
+        Self { canaries, written, address, child, log, operator, model_key, model, mirror, service, collector, data }
     }
 
     /// A request under a name by which its answer may be allowed to show something.
@@ -205,6 +211,12 @@ impl Run {
         let text = String::from_utf8_lossy(&log);
         assert!(text.contains(" TRACE ") && text.contains("draining"), "it logged all it can");
         self.written.extend([("serve, out".to_owned(), out), ("serve, log".to_owned(), log)]);
+        let names = self.collector.names();
+        for name in ["POST /api/chat", "invoke_agent resly", "execute_tool body"] {
+            assert!(names.iter().any(|have| have == name), "OpenTelemetry's collector has `{name}`");
+        }
+        let exports = self.collector.exports().into_iter();
+        self.written.extend(exports.map(|export| (format!("telemetry, {}", export.path), export.body.to_vec())));
         files(self.data.path(), &mut self.written);
         (self.canaries, self.written)
     }

@@ -13,6 +13,7 @@ use resly_service::{
     random::OsRandom,
 };
 use resly_store::StoreConfig;
+use resly_telemetry::TelemetryConfig;
 use resly_tests::canary::{Canaries, secret};
 use resly_vault::{Credentials, MasterKeySource, MasterKeys, Vault, Wrapping};
 use serde::Serialize;
@@ -52,6 +53,7 @@ fn what_holds_a_secret_can_not_be_printed() {
     unprintable!(
         Credentials,
         CredentialSource,
+        TelemetryConfig,
         SessionSpec,
         Vault,
         Wrapping,

@@ -132,3 +132,15 @@ pub enum CallError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+impl CallError {
+    /// The kind, as traces name it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoConnection => "no_connection",
+            Self::NoConnector { .. } => "no_connector",
+            Self::NoAction { .. } => "no_action",
+            Self::Store(_) => "store",
+        }
+    }
+}

@@ -40,6 +40,7 @@ use crate::{
     principal::{KeyKind, Principal, Scope},
     testing::{ManualClock, SequenceRandom},
     time::{Clock, Random, Timestamp},
+    trace::Tracer,
     turn::{Delivery, TurnLimits, TurnRequest, Turns, store::*},
     workflow::{Workflow, WorkflowStore},
 };
@@ -266,6 +267,7 @@ impl Harness {
             load: Arc::new(LoadShedder::new(Metrics::default())),
             live: Arc::default(),
             metrics: Metrics::default(),
+            tracer: Tracer::default(),
         };
         Self { turns, model, store, sandbox, clock: still, kind: KeyKind::Secret }
     }
