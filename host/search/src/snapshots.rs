@@ -238,7 +238,7 @@ impl Inner {
                 Arc::new(made.unwrap_or_default())
             }
         };
-        let settled = words.as_ref().is_some_and(|words| !words.is_in_memory() && words.has_exactly(&ids(&with_words)));
+        let settled = words.as_ref().is_some_and(|words| !words.is_in_memory() && words.has_exactly(&ids(&sources)));
         let made = Arc::new(Snapshot {
             version,
             words,
