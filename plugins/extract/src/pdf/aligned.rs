@@ -138,7 +138,7 @@ impl Run {
 
     fn table(&self) -> Option<Table> {
         let columns = 0..self.columns.len();
-        let listed = self.column(0).all(|piece| is_mark(&piece.text));
+        let listed = self.column(0).filter(|piece| is_mark(&piece.text)).count() * 2 >= self.rows.len();
         let long = columns.clone().filter(|column| self.is_long(*column)).count();
         let full = self.rows.iter().filter(|row| row.iter().all(Option::is_some)).count();
         if self.rows.len() < ROWS_LEAST || full * 2 < self.rows.len() || listed || long > 1 {

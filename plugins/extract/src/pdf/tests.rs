@@ -234,7 +234,10 @@ fn cells_under_each_other_are_a_table_without_any_line() {
 #[test]
 fn lists_and_prose_are_no_tables() {
     let list = rows(700.0, &[50.0, 68.0], &[&["\\225", "Water"], &["\\225", "Fire"], &["\\225", "A fall"]]);
-    assert_eq!(read(&[&list]).unwrap().text, "- Water\n- Fire\n- A fall");
+    assert_eq!(read(&[list.as_str()]).unwrap().text, "- Water\n- Fire\n- A fall");
+    // Two lists, the second with bare numbers.
+    let more = rows(658.0, &[50.0, 68.0], &[&["1", "Open"], &["2", "Press"]]);
+    assert!(!read(&[&(list + &more)]).unwrap().text.contains("---"));
     let numbers = rows(700.0, &[50.0, 72.0], &[&["1.", "Open"], &["2.", "Press"], &["3.", "Wait"]]);
     assert_eq!(read(&[&numbers]).unwrap().text, "1. Open\n\n2. Press\n\n3. Wait");
     // Words that are spread over a line stand anywhere.
