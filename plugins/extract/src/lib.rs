@@ -7,10 +7,12 @@ mod docx;
 mod format;
 mod html;
 mod pdf;
+mod pipe_table;
 pub mod robots;
 pub mod sitemap;
 mod table;
 mod text;
+mod titles;
 mod urls;
 mod xml;
 

@@ -1,8 +1,10 @@
-//! Plain text and Markdown: only the charset is to be found out.
+//! Plain text and Markdown: only the charset and the title are to be found out.
+
+mod headings;
 
 use crate::{
     charset,
-    document::{Document, Extracted, Failure, FailureKind, one_line},
+    document::{Document, Extracted, Failure, FailureKind},
 };
 
 const EMPTY: &str = "the document holds no text; check that the right file was chosen";
@@ -15,9 +17,7 @@ pub fn plain(document: Document<'_>) -> Result<Extracted, Failure> {
 
 pub fn markdown(document: Document<'_>) -> Result<Extracted, Failure> {
     let text = decode(document)?;
-    let heading = text.lines().take(200).find_map(|line| line.strip_prefix("# "));
-    let title = heading.and_then(|title| one_line(title.trim_end_matches('#')));
-    Extracted { title, text, ..Extracted::default() }.checked(EMPTY)
+    Extracted { title: headings::title(&text), text, ..Extracted::default() }.checked(EMPTY)
 }
 
 fn decode(document: Document<'_>) -> Result<String, Failure> {

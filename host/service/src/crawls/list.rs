@@ -17,7 +17,10 @@ use super::{
     asked::{Asked, Stop},
     check::request,
 };
-use crate::{App, FieldError, sources::check_url};
+use crate::{
+    App, FieldError,
+    sources::{check_url, shown_url},
+};
 
 /// Items of one page of a list.
 const ITEMS: usize = 1000;
@@ -168,7 +171,7 @@ fn content(item: &Value) -> Result<ItemContent, &'static str> {
         return Err(NO_URL);
     }
     let (title, content_type) = (text("title", NO_TITLE)?, content_type.to_owned());
-    Ok(ItemContent { title, content_type, text: content, url })
+    Ok(ItemContent { title, content_type, text: content, url: url.as_deref().map(shown_url) })
 }
 
 #[cfg(test)]

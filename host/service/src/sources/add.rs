@@ -57,6 +57,7 @@ impl NewSource {
             return Err(SourceError::Invalid(mistakes));
         }
         let text = text.trim_start_matches('\u{feff}').to_owned();
+        let url = url.as_deref().map(check::shown_url);
         Ok(NewText { title: check::clean_title(&title), text, content_type: media.to_owned(), url, identity: None })
     }
 }

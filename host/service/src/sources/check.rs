@@ -54,6 +54,20 @@ pub fn key(text: &str, mistakes: &mut Vec<FieldError>) {
     }
 }
 
+/// A URL as people are shown it: its host as a program calls it. Letters of other alphabets can look like another host's,
+/// so they are written in the ASCII form of international names (RFC 3492). All else stays as it was given.
+pub fn shown_url(text: &str) -> String {
+    let (Some((scheme, rest)), Ok(url)) = (text.split_once("://"), Url::parse(text)) else { return text.to_owned() };
+    let (authority, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+    let host = url.host_str().unwrap_or_default();
+    let port = authority.to_ascii_lowercase().strip_prefix(host).map(str::to_owned);
+    if port.is_some_and(|port| port.is_empty() || port.starts_with(':')) {
+        return text.to_owned();
+    }
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{scheme}://{host}{port}{path}")
+}
+
 /// A URL without its fragment, as the parser writes it.
 pub fn canonical_url(text: &str) -> Option<String> {
     let mut url = Url::parse(text).ok()?;
@@ -102,6 +116,24 @@ mod tests {
             let mut mistakes = Vec::new();
             url(text, &mut mistakes);
             assert_eq!(mistakes.is_empty(), good, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_shown_as_it_is_called() {
+        for (given, shown) in [
+            // The first letter is Cyrillic; all are; they are of another width; they are escaped.
+            ("https://\u{430}pple.com/a#", "https://xn--pple-43d.com/a#"),
+            ("https://\u{440}\u{430}\u{443}.example:8443/?a=ü", "https://xn--80a5ak.example:8443/?a=ü"),
+            ("https://\u{ff41}pple.com", "https://apple.com"),
+            ("https://b%C3%BCcher.example/x", "https://xn--bcher-kva.example/x"),
+            ("https://bücher.example/ü", "https://xn--bcher-kva.example/ü"),
+            ("https://0x7f.1/", "https://127.0.0.1/"),
+            ("HTTPS://Shop.example:443/Hilfe?a=ü#", "HTTPS://Shop.example:443/Hilfe?a=ü#"),
+            ("https://[::1]:8080/", "https://[::1]:8080/"),
+            ("https://xn--pple-43d.com", "https://xn--pple-43d.com"),
+        ] {
+            assert_eq!(shown_url(given), shown, "{given}");
         }
     }
 

@@ -29,7 +29,7 @@ pub use self::{
     upload::{FILE_MOST, NewFile, upload},
 };
 pub(crate) use self::{
-    check::{canonical_url, clean_title, url as check_url},
+    check::{canonical_url, clean_title, shown_url, url as check_url},
     fetch::{fetch, origin},
     page::check_refresh,
 };

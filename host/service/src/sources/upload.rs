@@ -68,6 +68,7 @@ impl NewFile {
 pub async fn upload(app: &Arc<App>, organization: OrganizationId, file: NewFile) -> Result<Taken, SourceError> {
     let identity = file.check()?;
     let NewFile { bytes, content_type, filename, title, url, key: _ } = file;
+    let url = url.as_deref().map(check::shown_url);
     let hashed = bytes.clone();
     let hash = tokio::task::spawn_blocking(move || <[u8; 32]>::from(Sha256::digest(&hashed))).await;
     let hash = hash.unwrap_or_else(|_| Sha256::digest(&bytes).into());

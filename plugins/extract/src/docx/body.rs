@@ -14,10 +14,17 @@ use crate::{
     xml,
 };
 
-use super::styles::{Lists, Role, Styles};
+use super::{
+    fields::Fields,
+    styles::{Lists, Role, Styles},
+    table::Table,
+};
 
 const DEPTH_MOST: usize = 512;
-const COLUMNS_MOST: usize = 60;
+/// Headings that are kept beside the text. The first says what it is called, the second that it has parts.
+const HEADINGS_MOST: usize = 2;
+/// Words beside a page's number that only say what it is, such as "page" and "of".
+const PAGE_WORDS: usize = 3;
 
 /// What a part is read with.
 pub struct Context<'a> {
@@ -33,7 +40,10 @@ pub struct Context<'a> {
 #[derive(Default)]
 pub struct Body {
     pub text: String,
+    /// What a paragraph of the style for it says.
     pub title: Option<String>,
+    /// The headings of the first level.
+    pub headings: Vec<String>,
     pub links: Vec<String>,
     /// The texts of a part of notes, by their id.
     pub notes: HashMap<String, String>,
@@ -50,15 +60,9 @@ struct Paragraph {
     link: Option<(usize, String)>,
     bold: bool,
     hidden: bool,
+    /// It shows the page's number, which is left out.
+    paged: bool,
     notes: Vec<String>,
-}
-
-/// A table that is open: its rows, and the cell that is being filled.
-#[derive(Default)]
-struct Table {
-    rows: Vec<Vec<String>>,
-    span: usize,
-    continued: bool,
 }
 
 struct Walk<'a> {
@@ -71,6 +75,7 @@ struct Walk<'a> {
     numbers: HashMap<(String, usize), usize>,
     in_list: bool,
     note: Option<String>,
+    fields: Fields,
 }
 
 pub fn read(text: &str, context: &Context<'_>) -> Result<Body, Failure> {
@@ -83,6 +88,7 @@ pub fn read(text: &str, context: &Context<'_>) -> Result<Body, Failure> {
         numbers: HashMap::new(),
         in_list: false,
         note: None,
+        fields: Fields::default(),
     };
     let mut reader = Reader::from_str(text);
     let mut path: Vec<String> = Vec::new();
@@ -119,20 +125,22 @@ pub fn read(text: &str, context: &Context<'_>) -> Result<Body, Failure> {
                     Some(depth) if depth == path.len() => skipped = None,
                     Some(_) => {}
                     None => {
-                        if name == "t" {
-                            walk.text(&std::mem::take(&mut words));
+                        match name.as_str() {
+                            "t" => walk.text(&std::mem::take(&mut words)),
+                            "instrText" => walk.fields.instruction(&std::mem::take(&mut words)),
+                            _ => {}
                         }
                         walk.end(&name)?;
                     }
                 }
             }
-            Event::Text(piece) if skipped.is_none() && path.last().is_some_and(|name| name == "t") => {
+            Event::Text(piece) if skipped.is_none() && has_words(&path) => {
                 words.push_str(&piece.xml_content(XmlVersion::Implicit1_0));
             }
-            Event::CData(piece) if skipped.is_none() && path.last().is_some_and(|name| name == "t") => {
+            Event::CData(piece) if skipped.is_none() && has_words(&path) => {
                 words.push_str(&piece);
             }
-            Event::GeneralRef(entity) if skipped.is_none() && path.last().is_some_and(|name| name == "t") => {
+            Event::GeneralRef(entity) if skipped.is_none() && has_words(&path) => {
                 words.push_str(&xml::entity(&entity));
             }
             Event::Eof if path.is_empty() => break,
@@ -144,12 +152,13 @@ pub fn read(text: &str, context: &Context<'_>) -> Result<Body, Failure> {
     Ok(walk.body)
 }
 
+fn has_words(path: &[String]) -> bool {
+    path.last().is_some_and(|name| name == "t" || name == "instrText")
+}
+
 /// What was deleted or moved away, and the older form of what is there in a newer one.
 fn is_skipped(name: &str) -> bool {
-    matches!(
-        name,
-        "del" | "moveFrom" | "Fallback" | "instrText" | "delText" | "sectPr" | "sdtPr" | "rPrChange" | "pPrChange"
-    )
+    matches!(name, "del" | "moveFrom" | "Fallback" | "delText" | "sectPr" | "sdtPr" | "rPrChange" | "pPrChange")
 }
 
 impl Walk<'_> {
@@ -159,14 +168,14 @@ impl Walk<'_> {
         match name {
             "p" => self.paragraphs.push(Paragraph::default()),
             "tbl" => self.tables.push(Table::default()),
-            "tr" => self.tables.last_mut().into_iter().for_each(|table| table.rows.push(Vec::new())),
+            "tr" => self.tables.last_mut().into_iter().for_each(Table::begin_row),
             "tc" => {
                 self.open.push(String::new());
-                self.tables.last_mut().into_iter().for_each(|table| (table.span, table.continued) = (1, false));
+                self.tables.last_mut().into_iter().for_each(Table::begin_cell);
             }
             "gridSpan" => {
-                let span = value("val").and_then(|span| span.parse().ok()).unwrap_or(1).clamp(1, COLUMNS_MOST);
-                self.tables.last_mut().into_iter().for_each(|table| table.span = span);
+                let span = value("val").and_then(|span| span.parse().ok()).unwrap_or(1);
+                self.tables.last_mut().into_iter().for_each(|table| table.span(span));
             }
             "vMerge" => {
                 let continued = value("val").is_none_or(|merge| merge == "continue");
@@ -176,6 +185,8 @@ impl Walk<'_> {
                 self.note = value("id");
                 self.open.push(String::new());
             }
+            "fldSimple" => self.fields.simple(&value("instr").unwrap_or_default()),
+            "fldChar" => self.fields.mark(&value("fldCharType").unwrap_or_default()),
             _ => {}
         }
         let Some(paragraph) = self.paragraphs.last_mut() else { return };
@@ -208,6 +219,10 @@ impl Walk<'_> {
         if let Some(paragraph) = self.paragraphs.last_mut()
             && !paragraph.hidden
         {
+            if self.fields.is_page() {
+                paragraph.paged = true;
+                return;
+            }
             let text = escape(text);
             if paragraph.bold && !text.trim().is_empty() {
                 let words = text.trim();
@@ -232,10 +247,12 @@ impl Walk<'_> {
     fn end(&mut self, name: &str) -> Result<(), Failure> {
         match name {
             "p" => {
+                self.fields.leave_paragraph();
                 if let Some(paragraph) = self.paragraphs.pop() {
                     self.paragraph(paragraph);
                 }
             }
+            "fldSimple" => self.fields.mark("end"),
             "hyperlink" => {
                 if let Some(paragraph) = self.paragraphs.last_mut()
                     && let Some((at, target)) = paragraph.link.take()
@@ -248,21 +265,12 @@ impl Walk<'_> {
             "tc" => {
                 if let (Some(text), Some(table)) = (self.open.pop(), self.tables.last_mut()) {
                     self.in_list = false;
-                    let above = table.rows.len().checked_sub(2).and_then(|row| table.rows.get(row));
-                    let at = table.rows.last().map_or(0, Vec::len);
-                    let above = above.and_then(|row| row.get(at)).cloned();
-                    let text = if table.continued { above.unwrap_or_default() } else { text };
-                    let (span, row) = (table.span, table.rows.last_mut());
-                    if let Some(row) = row {
-                        row.push(text);
-                        row.extend((1..span).map(|_| String::new()));
-                        row.truncate(COLUMNS_MOST);
-                    }
+                    table.end_cell(text);
                 }
             }
             "tbl" => {
                 if let Some(table) = self.tables.pop() {
-                    let text = markdown(&table.rows);
+                    let text = table.write();
                     self.block(&text, false);
                 }
             }
@@ -280,8 +288,11 @@ impl Walk<'_> {
     }
 
     fn paragraph(&mut self, paragraph: Paragraph) {
-        let Paragraph { text, style, outline, list, level, notes, .. } = paragraph;
+        let Paragraph { text, style, outline, list, level, paged, notes, .. } = paragraph;
         let text = text.trim();
+        if paged && text.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count() <= PAGE_WORDS {
+            return;
+        }
         let role = outline
             .filter(|level| *level < 9)
             .map_or_else(|| self.context.styles.role(&style), |level| Role::Heading(level + 1));
@@ -303,8 +314,8 @@ impl Walk<'_> {
             (Role::Heading(depth), _) => {
                 let title = plain();
                 self.block(&format!("{} {title}", "#".repeat(depth.clamp(1, 6))), false);
-                if depth == 1 {
-                    self.body.title.get_or_insert(unescaped(&title));
+                if depth == 1 && self.body.headings.len() < HEADINGS_MOST {
+                    self.body.headings.push(unescaped(&title));
                 }
             }
             (_, Some((list, level))) => self.item(text, &list, level),
@@ -365,27 +376,4 @@ fn linked(shown: &str, target: &str) -> String {
     }
     let (before, after) = (&shown[..shown.len() - shown.trim_start().len()], &shown[shown.trim_end().len()..]);
     format!("{before}[{text}]({}){after}", target.replace('(', "%28").replace(')', "%29").replace(' ', "%20"))
-}
-
-/// A table whose first row is its header. One of a single column only frames what is in it.
-fn markdown(rows: &[Vec<String>]) -> String {
-    let width = rows.iter().map(Vec::len).max().unwrap_or(0);
-    if width <= 1 {
-        return rows.concat().join("\n\n");
-    }
-    let mut out = String::new();
-    for (n, row) in rows.iter().filter(|row| row.iter().any(|cell| !cell.is_empty())).enumerate() {
-        out.push('|');
-        for column in 0..width {
-            let cell = row.get(column).map_or("", String::as_str);
-            let cell = cell.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
-            out.push_str(&format!(" {cell} |"));
-        }
-        out.push('\n');
-        if n == 0 {
-            out.push_str(&format!("|{}\n", " --- |".repeat(width)));
-        }
-    }
-    out.truncate(out.trim_end().len());
-    out
 }

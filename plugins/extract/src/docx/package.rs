@@ -62,6 +62,14 @@ impl<'a> Package<'a> {
         Ok(Some(charset::decode(&bytes, &[declared.as_deref()])))
     }
 
+    /// The text of a part that another one names; empty when there is no such part.
+    pub fn related(&mut self, part: &str, relation: &Relation) -> Result<String, Failure> {
+        let folder = part.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let name =
+            relation.target.strip_prefix('/').map_or_else(|| format!("{folder}/{}", relation.target), str::to_owned);
+        Ok(self.text(&name)?.unwrap_or_default())
+    }
+
     /// What the file of relations beside a part names.
     pub fn relations(&mut self, part: &str) -> Result<Vec<Relation>, Failure> {
         let (folder, name) = part.rsplit_once('/').map_or(("", part), |(folder, name)| (folder, name));

@@ -75,6 +75,8 @@ pub fn heading(dom: &Dom, id: Id) -> Option<usize> {
         "h4" => Some(4),
         "h5" => Some(5),
         "h6" => Some(6),
+        // Word's name for a title when it saves a page.
+        "p" if element.attribute("class") == Some("MsoTitle") => Some(1),
         _ if element.attribute("role") == Some("heading") => {
             let level = element.attribute("aria-level").and_then(|level| level.trim().parse().ok());
             Some(level.unwrap_or(2_usize).clamp(1, 6))

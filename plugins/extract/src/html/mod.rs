@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use crate::{
     charset,
     document::{Document, Extracted, Failure, LINKS_MOST, one_line},
+    titles,
     urls::{Base, absolute, resolve},
 };
 
@@ -71,7 +72,7 @@ fn write(dom: &Dom, content: &Content, base: Option<Base<'_>>) -> String {
 /// The heading of the content, else what the page is called, without the name of its site.
 fn title(dom: &Dom, content: &Content) -> Option<String> {
     let writer = Writer { dom, dropped: &content.dropped, base: None };
-    let named = dom.within(DOCUMENT).find(|id| dom.name(*id) == "title").and_then(|id| one_line(&dom.text(id)));
+    let named = dom.within(DOCUMENT).find(|id| dom.name(*id) == "title").and_then(|id| titles::given(&dom.text(id)));
     let headings = |root: usize, deepest: usize| {
         let levels = move |id: &usize| markdown::heading(dom, *id).is_some_and(|level| level <= deepest);
         dom.within(root).filter(levels).filter_map(|id| one_line(&words::collapse(&writer.visible(id))))
@@ -81,11 +82,16 @@ fn title(dom: &Dom, content: &Content) -> Option<String> {
     // Where the content has no heading of the first level: one that the page's name has, too.
     let own = own.or_else(|| headings(content.root, 3).find(in_name));
     let own = own.or_else(|| headings(DOCUMENT, 1).filter(in_name).last());
-    own.or_else(|| headings(DOCUMENT, 1).next()).or_else(|| meta(dom, "og:title")).or_else(|| {
-        let named = named.clone()?;
-        let cut = [" | ", " – ", " — ", " - ", " :: ", " · "].iter().filter_map(|mark| named.rfind(mark)).max();
-        Some(cut.filter(|at| *at >= named.len() / 3).map_or(named.clone(), |at| named[..at].to_owned()))
-    })
+    let title =
+        own.or_else(|| headings(DOCUMENT, 1).next()).or_else(|| titles::given(&meta(dom, "og:title")?)).or_else(|| {
+            let named = named.clone()?;
+            let cut = [" | ", " – ", " — ", " - ", " :: ", " · "].iter().filter_map(|mark| named.rfind(mark)).max();
+            Some(cut.filter(|at| *at >= named.len() / 3).map_or(named.clone(), |at| named[..at].to_owned()))
+        });
+    // A heading that stands above all others.
+    let mut levels = dom.within(content.root).filter_map(|id| markdown::heading(dom, id));
+    let alone = levels.next().is_some_and(|first| levels.all(|level| level > first));
+    title.or_else(|| headings(content.root, 6).next().filter(|_| alone))
 }
 
 fn meta(dom: &Dom, name: &str) -> Option<String> {

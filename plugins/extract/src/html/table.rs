@@ -1,5 +1,7 @@
 //! Tables: those of data as Markdown's tables, those that only lay out a page as what they hold.
 
+use crate::pipe_table;
+
 use super::{
     dom::{Dom, Id},
     markdown::{Writer, flush, is_block, join},
@@ -132,23 +134,7 @@ fn data(writer: &Writer<'_>, rows: &[Vec<Cell>], depth: usize) -> String {
     if !has_header {
         lines.insert(0, vec![String::new(); width]);
     }
-    let mut out = String::new();
-    for (n, line) in lines.iter().enumerate() {
-        out.push('|');
-        for column in 0..width {
-            out.push(' ');
-            out.push_str(line.get(column).map_or("", String::as_str));
-            out.push_str(" |");
-        }
-        out.push('\n');
-        if n == 0 {
-            out.push('|');
-            out.push_str(&" --- |".repeat(width));
-            out.push('\n');
-        }
-    }
-    out.truncate(out.trim_end().len());
-    out
+    pipe_table::write(&lines)
 }
 
 fn continue_spans(line: &mut Vec<String>, spans: &mut [(usize, String)]) {
@@ -169,6 +155,5 @@ fn is_bold(writer: &Writer<'_>, cell: Id) -> bool {
 fn text(writer: &Writer<'_>, cell: Id, depth: usize) -> String {
     let blocks = writer.dom.children(cell).any(|child| is_block(writer.dom.name(child)));
     let text = if blocks { writer.blocks(cell, depth + 1) } else { writer.line(cell, depth) };
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    text.replace('|', "\\|")
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

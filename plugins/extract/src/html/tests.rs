@@ -102,3 +102,15 @@ fn a_page_that_is_a_list_of_links_keeps_them() {
     );
     assert!(!text.contains("Home"), "{text}");
 }
+
+#[test]
+fn a_title_that_a_program_made_is_none() {
+    let title = |page: &str| {
+        let page = format!("<!doctype html><html>{page}<p>It takes two days within the country.</p></html>");
+        extract(Document { bytes: page.as_bytes(), content_type: None, name: None }).unwrap().title
+    };
+    assert_eq!(title("<title>Document</title><h2>Shipping</h2>").as_deref(), Some("Shipping"));
+    assert_eq!(title("<title>Untitled Document</title><h2>EU</h2><p>a</p><h2>US</h2>"), None);
+    assert_eq!(title("<title>Shipping | Kelvora</title><h2>EU</h2>").as_deref(), Some("Shipping"));
+    assert_eq!(title("<title>untitled</title><p class=MsoTitle>Travel</p>").as_deref(), Some("Travel"));
+}

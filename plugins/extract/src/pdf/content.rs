@@ -10,7 +10,11 @@ use hayro_syntax::{
 
 use crate::document::Failure;
 
-use super::{font::Font, text_string};
+use super::{
+    font::Font,
+    rules::{Path, Point, Rule},
+    text_string,
+};
 
 /// Forms within forms.
 const FORMS_DEEP: usize = 8;
@@ -37,6 +41,7 @@ pub struct Span {
 #[derive(Default)]
 pub struct Shown {
     pub spans: Vec<Span>,
+    pub rules: Vec<Rule>,
     pub pictures: usize,
 }
 
@@ -47,6 +52,11 @@ fn times(one: &Matrix, other: &Matrix) -> Matrix {
     let [a, b, c, d, e, f] = *one;
     let [g, h, i, j, k, l] = *other;
     [a * g + b * i, a * h + b * j, c * g + d * i, c * h + d * j, e * g + f * i + k, e * h + f * j + l]
+}
+
+/// A point that a matrix moves.
+fn moved(x: f32, y: f32, [a, b, c, d, e, f]: &Matrix) -> Point {
+    (a * x + c * y + e, b * x + d * y + f)
 }
 
 #[derive(Clone)]
@@ -116,6 +126,7 @@ impl Walk<'_> {
         let mut state =
             State { matrix, font: None, size: 0.0, letter: 0.0, word: 0.0, scale: 1.0, leading: 0.0, rise: 0.0 };
         let (mut text, mut line) = (UNIT, UNIT);
+        let mut path = Path::default();
         let mut instructions = UntypedIter::new(content);
         while let Some(instruction) = instructions.next() {
             let operands: Vec<&Object<'_>> = instruction.operands().collect();
@@ -181,10 +192,42 @@ impl Walk<'_> {
                     }
                 }
                 "BI" => self.shown.pictures += 1,
-                _ => {}
+                operator => self.draw(operator, six(), &state.matrix, &mut path),
             }
         }
         Ok(())
+    }
+
+    /// Makes a path, and paints it.
+    fn draw(&mut self, operator: &str, numbers: [f32; 6], matrix: &Matrix, path: &mut Path) {
+        let point = |n: usize| moved(numbers[n], numbers[n + 1], matrix);
+        match operator {
+            "m" => path.move_to(point(0)),
+            "l" => path.line_to(point(0)),
+            "c" => path.curve_to(point(4)),
+            "v" | "y" => path.curve_to(point(2)),
+            "re" => {
+                let [x, y, wide, high, ..] = numbers;
+                path.move_to(moved(x, y, matrix));
+                for (x, y) in [(x + wide, y), (x + wide, y + high), (x, y + high), (x, y)] {
+                    path.line_to(moved(x, y, matrix));
+                }
+            }
+            "h" => path.close(),
+            _ => {}
+        }
+        if matches!(operator, "s" | "b" | "b*") {
+            path.close();
+        }
+        if matches!(operator, "S" | "s" | "B" | "B*" | "b" | "b*") {
+            path.stroke(&mut self.shown.rules);
+        }
+        if matches!(operator, "f" | "F" | "f*" | "B" | "B*" | "b" | "b*") {
+            path.fill(&mut self.shown.rules);
+        }
+        if matches!(operator, "S" | "s" | "f" | "F" | "f*" | "B" | "B*" | "b" | "b*" | "n") {
+            path.clear();
+        }
     }
 
     fn font(&mut self, resources: &[&Resources<'_>], name: &Name<'_>) -> Option<Rc<Font>> {

@@ -78,6 +78,7 @@ impl Font {
         let mapped = self.unicode.as_ref().and_then(|map| map.text(code));
         // A map that names no letters is worth less than the encoding.
         let text = mapped.filter(|text| !text.chars().all(|c| c == '\0' || c == '\u{fffd}')).or_else(named);
+        let text = text.map(glyphs::spelled);
         let width = self.widths.get(&code).copied().or(self.default_width).unwrap_or_else(|| {
             let letter = text.as_deref().and_then(|text| text.chars().next()).map_or(0, u32::from);
             match HELVETICA.get((letter as usize).wrapping_sub(32)) {

@@ -56,7 +56,8 @@ static LETTERS: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
 /// The upper half of Adobe's standard encoding, from 161 on; a dot where there is nothing.
 const STANDARD: &str = "¡¢£⁄¥ƒ§¤'“«‹›ﬁﬂ.–†‡·.¶•‚„”»…‰.¿.`´ˆ˜¯˘˙¨.˚¸.˝˛ˇ—................Æ.ª....ŁØŒº.....æ...ı..łøœß";
 
-/// What each code of an encoding shows. Any but MacRoman's and Adobe's standard are read as Windows' own.
+/// What each code of an encoding shows. Any but MacRoman's and Adobe's standard are read as Windows' own, in which codes
+/// that show nothing else show a bullet (ISO 32000-2, table D.2, note 3).
 pub fn encoding(name: &[u8]) -> Vec<Option<String>> {
     let charset = if name == b"MacRomanEncoding" { MACINTOSH } else { WINDOWS_1252 };
     let mut texts: Vec<Option<String>> = (0..=255_u8)
@@ -66,6 +67,9 @@ pub fn encoding(name: &[u8]) -> Vec<Option<String>> {
             (!text.chars().all(|c| c.is_control() || c == '\u{fffd}')).then(|| text.into_owned())
         })
         .collect();
+    if name == b"WinAnsiEncoding" {
+        texts.iter_mut().skip(0x7f).filter(|text| text.is_none()).for_each(|text| *text = Some("•".to_owned()));
+    }
     if name == b"StandardEncoding" {
         texts.truncate(161);
         texts.extend(STANDARD.chars().map(|c| match c {
@@ -105,6 +109,22 @@ pub fn text(name: &str) -> Option<String> {
     hex(name.strip_prefix('u').filter(|digits| (4..=6).contains(&digits.len()))?)
 }
 
+/// A text with its ligatures as the letters that they stand for, which is how they are looked for.
+pub fn spelled(text: String) -> String {
+    const LIGATURES: [&str; 7] = ["ff", "fi", "fl", "ffi", "ffl", "st", "st"];
+    if !text.contains(|c| ('\u{fb00}'..='\u{fb06}').contains(&c)) {
+        return text;
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        match u32::from(c).checked_sub(0xfb00).and_then(|n| LIGATURES.get(n as usize)) {
+            Some(letters) => out.push_str(letters),
+            None => out.push(c),
+        }
+    }
+    out
+}
+
 fn cyrillic(number: u32) -> Option<u32> {
     match number {
         10_017..=10_022 => Some(number - 10_017 + 0x410),
@@ -142,6 +162,8 @@ mod tests {
             assert_eq!(text(name).as_deref(), Some(letter), "{name}");
         }
         assert_eq!(text("g12"), None);
+        assert_eq!(spelled("ﬁre and o\u{fb03}ce".to_owned()), "fire and office");
+        assert_eq!(encoding(b"WinAnsiEncoding")[0x7f].as_deref(), Some("•"));
         let standard = encoding(b"StandardEncoding");
         let shown = |code: usize| standard[code].clone().unwrap_or_default();
         assert_eq!([shown(0x27), shown(0xae), shown(0xd0), shown(0xfb), shown(0xe1)], ["’", "fi", "—", "ß", "Æ"]);

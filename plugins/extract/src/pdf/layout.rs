@@ -2,28 +2,28 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::html::escape;
+use crate::{html::escape, pipe_table};
 
-use super::lines::Line;
+use super::{
+    cells::Table,
+    lines::{Line, is_wide, join},
+    running,
+};
 
 pub struct LaidOut {
     pub text: String,
     pub title: Option<String>,
 }
 
-/// Lines at the top and at the bottom of a page that may be its running head or foot.
-const EDGE: usize = 2;
-/// Pages that a running head is on. Those of chapters are on few.
-const REPEATED: usize = 3;
 /// Letters of a heading.
 const HEADING_MOST: usize = 120;
 
 pub fn markdown(mut pages: Vec<Vec<Line>>) -> LaidOut {
-    drop_repeated(&mut pages);
-    pages.iter_mut().for_each(|page| page.retain(|line| !is_contents(&line.text)));
+    running::keep_once(&mut pages);
+    pages.iter_mut().for_each(|page| page.retain(|line| line.table.is_some() || !is_contents(&line.text)));
     let body = body_size(&pages);
     let sizes = heading_sizes(&pages, body);
-    let mut out = Out { text: String::new(), title: None, fresh: true };
+    let mut out = Out { text: String::new(), title: None, fresh: true, table: None };
     for page in &pages {
         let gap = usual_gap(page).min(body * 2.0);
         for (n, line) in page.iter().enumerate() {
@@ -40,10 +40,17 @@ struct Out {
     title: Option<String>,
     /// The next line begins a block.
     fresh: bool,
+    /// The table that ends the text, without its rows but the first.
+    table: Option<Table>,
 }
 
 impl Out {
     fn add(&mut self, line: &Line, before: Option<&Line>, gap: f32, body: f32, sizes: &[i32]) {
+        let table = self.table.take();
+        if let Some(new) = &line.table {
+            self.add_table(new, table.filter(|_| before.is_none()));
+            return;
+        }
         let text = line.text.as_str();
         let short = text.chars().count() <= HEADING_MOST && !text.ends_with(['.', ',', ';']) && !line.row;
         let level = sizes.iter().position(|size| *size == rounded(line.size)).filter(|_| short && has_letters(text));
@@ -57,7 +64,7 @@ impl Out {
             let goes_on = before.is_some_and(|before| {
                 before.bold == line.bold
                     && rounded(before.size) == rounded(line.size)
-                    && (before.y - line.y).abs() < line.size * 1.6
+                    && (before.y - line.y).abs() < line.size * 1.45
             });
             let mark = format!("{} ", "#".repeat(level));
             let last = self.text.rfind('\n').map_or(0, |at| at + 1);
@@ -102,18 +109,33 @@ impl Out {
         } else if row {
             self.text.push_str(if before.is_some_and(|before| before.row) && line.row { "  \n" } else { "\n\n" });
         } else {
-            self.text.truncate(self.text.trim_end().len());
-            let soft = self.text.ends_with('-')
-                && self.text.chars().rev().nth(1).is_some_and(char::is_alphabetic)
-                && text.starts_with(char::is_lowercase);
-            if soft || self.text.ends_with('\u{ad}') {
-                self.text.pop();
-            } else if !(self.text.ends_with(is_wide) && text.starts_with(is_wide)) {
-                self.text.push(' ');
-            }
+            join(&mut self.text, text);
         }
         self.text.push_str(&escape(text));
         self.fresh = false;
+    }
+
+    /// Adds a table. One that begins a page after one that ended the page before goes on with it, if its columns are the
+    /// same.
+    fn add_table(&mut self, table: &Table, before: Option<Table>) {
+        let escaped = |row: &Vec<String>| row.iter().map(|cell| escape(cell)).collect::<Vec<_>>();
+        let rows: Vec<Vec<String>> = table.rows.iter().map(escaped).collect();
+        match before.filter(|before| table.goes_on(before)) {
+            Some(before) => {
+                let repeated = usize::from(table.rows.first() == before.rows.first());
+                for row in &rows[repeated..] {
+                    self.text.push('\n');
+                    self.text.push_str(&pipe_table::row(row, row.len()));
+                }
+                self.table = Some(before);
+            }
+            None => {
+                self.block(&pipe_table::write(&rows));
+                let rows = table.rows.iter().take(1).cloned().collect();
+                self.table = Some(Table { rows, xs: table.xs.clone(), top: table.top });
+            }
+        }
+        self.fresh = true;
     }
 
     fn start(&mut self) {
@@ -152,11 +174,6 @@ fn item(text: &str) -> Option<String> {
     numbered.then(|| format!("{}.{}", &text[..digits], &text[digits + 1..]))
 }
 
-/// Scripts that have no spaces between words.
-fn is_wide(c: char) -> bool {
-    matches!(c, '\u{2e80}'..='\u{9fff}' | '\u{f900}'..='\u{faff}' | '\u{ff00}'..='\u{ffef}')
-}
-
 fn has_letters(text: &str) -> bool {
     text.chars().filter(|c| c.is_alphabetic()).count() >= 2
 }
@@ -178,7 +195,8 @@ fn body_size(pages: &[Vec<Line>]) -> f32 {
 
 /// Sizes that are clearly above the body's, the largest first.
 fn heading_sizes(pages: &[Vec<Line>], body: f32) -> Vec<i32> {
-    let above = pages.iter().flatten().map(|line| line.size).filter(|size| *size > body * 1.12);
+    let lines = pages.iter().flatten().filter(|line| line.table.is_none());
+    let above = lines.map(|line| line.size).filter(|size| *size > body * 1.12);
     let mut sizes: Vec<i32> = above.map(rounded).collect::<HashSet<_>>().into_iter().collect();
     sizes.sort_unstable_by(|one, other| other.cmp(one));
     sizes.truncate(4);
@@ -193,13 +211,6 @@ fn usual_gap(lines: &[Line]) -> f32 {
     gaps.get(gaps.len() / 3).copied().unwrap_or(14.0)
 }
 
-/// Digits or a Roman number alone.
-fn is_page_number(text: &str) -> bool {
-    let text = text.trim_matches(['-', '–', ' ', '.']);
-    (1..=5).contains(&text.len())
-        && (text.bytes().all(|byte| byte.is_ascii_digit()) || text.bytes().all(|byte| b"ivxlc".contains(&byte)))
-}
-
 /// A line of a table of contents: a leader of dots, then a page's number.
 fn is_contents(text: &str) -> bool {
     let before = text.trim_end_matches(|c: char| c.is_ascii_digit() || c == ' ');
@@ -210,35 +221,4 @@ fn is_contents(text: &str) -> bool {
         .filter(|c| *c != ' ')
         .count();
     before.len() < text.len() && leader >= 4
-}
-
-/// Drops the lines at the edges of pages that are the same on several, whatever their numbers, and pages' numbers.
-fn drop_repeated(pages: &mut [Vec<Line>]) {
-    if pages.len() < REPEATED {
-        return;
-    }
-    let key = |line: &Line| {
-        line.text.chars().map(|c| if c.is_numeric() { '0' } else { c }).collect::<String>().replace("00", "0")
-    };
-    let edges = |page: &[Line]| -> Vec<usize> {
-        let mut order: Vec<usize> = (0..page.len()).collect();
-        order.sort_by(|one, other| page[*other].y.total_cmp(&page[*one].y));
-        let tail = order.len().saturating_sub(EDGE).max(EDGE.min(order.len()));
-        order[..EDGE.min(order.len())].iter().chain(&order[tail..]).copied().collect()
-    };
-    let mut counts: HashMap<String, usize> = HashMap::new();
-    for page in pages.iter() {
-        let keys: HashSet<String> = edges(page).into_iter().map(|n| key(&page[n])).collect();
-        keys.into_iter().for_each(|key| *counts.entry(key).or_default() += 1);
-    }
-    for page in pages.iter_mut() {
-        let edges = edges(page);
-        let mut n = 0;
-        page.retain(|line| {
-            let drop = edges.contains(&n) && is_page_number(&line.text)
-                || edges.contains(&n) && counts.get(&key(line)).is_some_and(|count| *count >= REPEATED);
-            n += 1;
-            !drop
-        });
-    }
 }

@@ -1,11 +1,16 @@
 //! PDF (ISO 32000): hayro-syntax reads the file, what is shown on its pages becomes lines, and lines become Markdown.
 
+mod aligned;
+mod cells;
 mod cmap;
 mod content;
 mod font;
 mod glyphs;
+mod grid;
 mod layout;
 mod lines;
+mod rules;
+mod running;
 
 use std::collections::HashSet;
 
@@ -17,13 +22,16 @@ use hayro_syntax::{
 };
 
 use crate::{
-    document::{Document, Extracted, Failure, FailureKind, LINKS_MOST, TEXT_MOST, one_line},
+    document::{Document, Extracted, Failure, FailureKind, LINKS_MOST, TEXT_MOST},
+    titles,
     urls::absolute,
 };
 
 use self::{content::Reader, lines::Line};
 
 const PAGES_MOST: usize = 10_000;
+/// Bytes at a file's end in which its last lines are looked for.
+const TAIL: usize = 2_048;
 /// Pages that a note names.
 const NAMED: usize = 20;
 
@@ -34,12 +42,14 @@ pub fn extract(document: Document<'_>) -> Result<Extracted, Failure> {
     let (mut pages, mut pictures): (Vec<Vec<Line>>, Vec<usize>) = (Vec::new(), Vec::new());
     let mut links = Vec::new();
     let mut seen = HashSet::new();
+    let mut undecoded = 0;
     for (n, page) in pdf.pages().iter().enumerate() {
         if n == PAGES_MOST {
             return Err(Failure::too_large("the PDF has more than 10000 pages"));
         }
         let shown = reader.page(page)?;
-        let lines = lines::of(shown.spans);
+        undecoded += usize::from(is_undecoded(page));
+        let lines = lines::of(shown.spans, &shown.rules);
         if lines.is_empty() && shown.pictures > 0 {
             pictures.push(n + 1);
         }
@@ -57,17 +67,26 @@ pub fn extract(document: Document<'_>) -> Result<Extracted, Failure> {
     if count == 0 && is_protected(document.bytes) {
         return Err(encrypted());
     }
+    let cut = is_cut(document.bytes);
+    let laid_out = layout::markdown(pages);
+    // What has no end lost what it showed, too.
+    if cut && laid_out.text.is_empty() {
+        return Err(Failure::damaged("the PDF is damaged or cut: its end is missing"));
+    }
     if count == 0 {
         return Err(Failure::damaged("the PDF has no pages that can be read"));
     }
-    let laid_out = layout::markdown(pages);
-    let note = note(&pictures, count, reader.unreadable);
+    if laid_out.text.is_empty() && undecoded > 0 {
+        return Err(Failure::damaged("the PDF is damaged: what its pages show can't be read"));
+    }
+    let note = note(&Left { pictures: &pictures, pages: count, unreadable: reader.unreadable, undecoded, cut });
     let empty = if pictures.is_empty() {
         "the PDF holds no text that can be read; export it anew with its text, or upload the text itself"
     } else {
         "the PDF only holds pictures of pages, such as a scan; run text recognition (OCR) over it and upload the result"
     };
-    let title = title(&pdf).or(laid_out.title);
+    let title = pdf.metadata().title.as_deref().and_then(|title| titles::given(&text_string(title)));
+    let title = title.or(laid_out.title);
     Extracted { title, text: laid_out.text, links, note, ..Extracted::default() }.checked(empty)
 }
 
@@ -88,9 +107,28 @@ fn encrypted() -> Failure {
     Failure::new(FailureKind::Encrypted, "the PDF is protected by a password or a certificate; save it without")
 }
 
-/// What was left out.
-fn note(pictures: &[usize], pages: usize, unreadable: usize) -> Option<String> {
+/// What of a PDF isn't in its text.
+struct Left<'a> {
+    /// The numbers of pages that only show pictures.
+    pictures: &'a [usize],
+    pages: usize,
+    /// Characters whose letters aren't known.
+    unreadable: usize,
+    /// Pages whose content is damaged.
+    undecoded: usize,
+    cut: bool,
+}
+
+/// What was left out, for the admin.
+fn note(left: &Left<'_>) -> Option<String> {
+    let Left { pictures, pages, unreadable, undecoded, cut } = *left;
     let mut notes = Vec::new();
+    if cut {
+        notes.push("The end of the file is missing, so pages may be missing, too; upload the whole file.".to_owned());
+    }
+    if undecoded > 0 {
+        notes.push(format!("{undecoded} of {pages} pages are damaged and were left out."));
+    }
     if !pictures.is_empty() {
         let named: Vec<String> = pictures.iter().take(NAMED).map(usize::to_string).collect();
         let more = if pictures.len() > NAMED { ", …" } else { "" };
@@ -109,15 +147,16 @@ fn note(pictures: &[usize], pages: usize, unreadable: usize) -> Option<String> {
     (!notes.is_empty()).then(|| notes.join(" "))
 }
 
-/// The title among the document's properties, unless a program made it of the file's name.
-fn title(pdf: &Pdf) -> Option<String> {
-    let title = one_line(&text_string(pdf.metadata().title.as_deref()?))?;
-    let lower = title.to_lowercase();
-    let of_a_file = ["microsoft word", "untitled", "document", "layout 1", "slide 1"]
-        .iter()
-        .any(|made| lower.starts_with(made))
-        || [".doc", ".docx", ".pdf", ".indd", ".odt", ".dvi", ".tex", ".qxd"].iter().any(|end| lower.ends_with(end));
-    (!of_a_file && title.chars().filter(|c| c.is_alphabetic()).count() > 2).then_some(title)
+/// Whether a file ends before its end: its last lines say where its table of objects is (ISO 32000-2, section 7.5.5).
+fn is_cut(bytes: &[u8]) -> bool {
+    let bytes = &bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)];
+    let tail = &bytes[bytes.len().saturating_sub(TAIL)..];
+    !["%%EOF", "startxref"].iter().any(|mark| tail.windows(mark.len()).any(|window| window == mark.as_bytes()))
+}
+
+/// Whether a page names a content that can't be read.
+fn is_undecoded(page: &Page<'_>) -> bool {
+    page.raw().contains_key("Contents") && page.page_stream().is_none()
 }
 
 fn page_links(page: &Page<'_>) -> Vec<String> {
