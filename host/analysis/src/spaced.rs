@@ -66,7 +66,7 @@ pub(super) fn add_plain(tokens: &mut Tokens<'_>, word: Range<usize>) {
     tokens.position = position.saturating_add(1);
     let form = raw.to_ascii_lowercase();
     add_spaced(tokens, &form, &word, position);
-    add_stems(tokens, &form, raw, word.clone(), position);
+    add_stems(tokens, &form, raw, word.clone(), position, Kind::Stem);
     tokens.add(form, position, word, Kind::Exact);
 }
 
@@ -228,7 +228,7 @@ fn add_joined(tokens: &mut Tokens<'_>, words: &[Range<usize>], position: u32, pr
     let range = first.start..last.end;
     let joined: String = words.iter().map(|word| exact(&tokens.text[word.clone()])).collect();
     if prose {
-        add_stems(tokens, &joined, &joined, range.clone(), position);
+        add_stems(tokens, &joined, &joined, range.clone(), position, Kind::Stem);
     }
     if let Some(folded) = folded(&joined) {
         tokens.add(folded, position, range.clone(), Kind::Part);
@@ -252,7 +252,7 @@ fn add_word(tokens: &mut Tokens<'_>, range: Range<usize>, position: u32, kind: K
         None => {
             let form = exact(raw);
             if kind == Kind::Exact || form.len() > 2 && !form.contains(char::is_numeric) {
-                add_stems(tokens, &form, raw, range.clone(), position);
+                add_stems(tokens, &form, raw, range.clone(), position, Kind::Stem);
             }
             add_form(tokens, form, range.clone(), position, kind);
         }
@@ -265,12 +265,14 @@ fn add_word(tokens: &mut Tokens<'_>, range: Range<usize>, position: u32, kind: K
             }
         }
     }
+    // A number tells an identifier from those that share its letters: they are a part of it, and no other form.
+    let kind = if raw.contains(char::is_numeric) { Kind::Compound } else { Kind::Stem };
     for (n, part) in cased(raw).into_iter().enumerate() {
         let offset = range.start + part.start..range.start + part.end;
         let at = position + u32::try_from(n).unwrap_or(0);
         let form = exact(&raw[part.clone()]);
         if form.len() > 2 && form.contains(char::is_alphabetic) {
-            add_stems(tokens, &form, &raw[part], offset.clone(), at);
+            add_stems(tokens, &form, &raw[part], offset.clone(), at, kind);
         }
         tokens.add(form, at, offset, Kind::Part);
     }
@@ -313,10 +315,10 @@ fn add_pieces(tokens: &mut Tokens<'_>, form: &str, range: &Range<usize>, positio
     }
 }
 
-/// Adds a word's stems, and those of its possible parts.
-fn add_stems(tokens: &mut Tokens<'_>, form: &str, raw: &str, range: Range<usize>, position: u32) {
+/// Adds a word's stems as this kind, and those of its possible parts.
+fn add_stems(tokens: &mut Tokens<'_>, form: &str, raw: &str, range: Range<usize>, position: u32, kind: Kind) {
     let language = tokens.language;
-    stems(form, raw, language, |stem| tokens.add(stem, position, range.clone(), Kind::Stem));
+    stems(form, raw, language, |stem| tokens.add(stem, position, range.clone(), kind));
     compound::parts(form, language, |part| {
         stems(part, part, language, |stem| {
             // Every text has those, and no compound is about one.
