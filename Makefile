@@ -43,7 +43,7 @@ FUZZ_SECONDS ?= 60
 SOAK_SCENARIOS = ledger cap restarts disk hung slow overload
 
 # Those of `tests/bench/main.rs`.
-BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest grow
+BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest reservations hosts grow
 
 # Of the server, such as `make build FEATURES=local-models`.
 FEATURES ?=

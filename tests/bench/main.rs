@@ -7,9 +7,11 @@ mod embedding;
 mod extract;
 mod grow;
 mod host;
+mod hosts;
 mod memory;
 mod neighbours;
 mod overload;
+mod reservations;
 mod rest;
 mod retrieval;
 mod sandbox;
@@ -22,8 +24,19 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 /// What is measured, in this order, when no part is named.
-const PARTS: [&str; 9] =
-    ["sandbox", "extract", "memory", "chat", "overload", "bombs", "neighbours", "retrieval", "rest"];
+const PARTS: [&str; 11] = [
+    "sandbox",
+    "extract",
+    "memory",
+    "chat",
+    "overload",
+    "bombs",
+    "neighbours",
+    "retrieval",
+    "rest",
+    "reservations",
+    "hosts",
+];
 /// What is measured only when it is named: the first needs another build and models, the second takes long.
 const NAMED: [&str; 2] = ["embedding", "grow"];
 
@@ -72,6 +85,12 @@ async fn main() -> Result<()> {
     }
     if wants("rest") {
         rest::run(&binary, &mut table).await?;
+    }
+    if wants("reservations") {
+        reservations::run(&mut table).await?;
+    }
+    if wants("hosts") {
+        hosts::run(&binary, &mut table).await?;
     }
     if parts.iter().any(|part| part == "embedding") {
         embedding::run(&binary, &mut table).await?;

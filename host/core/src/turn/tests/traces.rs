@@ -53,7 +53,7 @@ async fn an_error_in_a_stream_fails_its_request_and_the_turn() {
 #[tokio::test]
 async fn a_cancelled_answer_is_no_failure_and_leaves_no_span_open() {
     let (harness, spans) = traced(vec![vec![text("The sky"), ScriptStep::Wait]]);
-    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events)).await else {
+    let Ok(Start::Running(started)) = harness.turns.start(harness.request(Delivery::Events).into()).await else {
         panic!("the question was not accepted")
     };
     let mut events = std::pin::pin!(started.live.follow());
@@ -83,6 +83,6 @@ async fn a_question_that_is_not_accepted_says_why() {
     let (harness, spans) = traced(vec![]);
     let verdicts = vec![(ApprovalId(Uuid::from_u128(77)), Verdict::Approve)];
     let request = TurnRequest { verdicts, ..harness.request(Delivery::Events) };
-    assert!(harness.turns.start(request).await.is_err());
+    assert!(harness.turns.start(request.into()).await.is_err());
     assert_eq!(errors(&spans), [(TURN.to_owned(), Some("no_approval".into()))]);
 }
