@@ -1,8 +1,8 @@
 //! `/api/chat` on one to three hosts that share a PostgreSQL, beside one host on SQLite.
 //!
 //! First every host takes what the machine gives, so the processors, the hosts, the database and the load generator share
-//! them. Then each host has few clients and the model takes its time: the processors aren't the limit, and what is seen is
-//! whether the hosts hinder each other in the database. One organization has one row for its count of messages, which all
+//! them. Then the model takes its time: the processors aren't the limit, and what is seen is whether the hosts hinder each
+//! other in the database. One organization has one row for its count of messages, which all
 //! its questions change; the last rows have an organization for each host.
 
 use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
@@ -18,10 +18,8 @@ use crate::{chat::start_upstream, median, served::Served, table::Table};
 
 const ROUNDS: usize = 3;
 const STRETCH: Duration = Duration::from_secs(4);
-/// Clients of each host that keep it busy.
+/// Clients of each host. With instant answers they keep it busy; with paced ones the model's time is the limit.
 const CLIENTS: usize = 16;
-/// Clients of each host where the model's time is to be the limit.
-const FEW: usize = 4;
 const MOST_HOSTS: usize = 3;
 const INSTANT: &str = "How do I rotate an API key? Answer instantly.";
 const PACED: &str = "How do I rotate an API key?";
@@ -42,19 +40,19 @@ pub async fn run(binary: &Path, table: &mut Table) -> Result<()> {
     }))
     .await?;
     let rows = [
-        ("instant answers, as many clients as keep it busy", INSTANT, CLIENTS, false),
-        ("paced answers, 4 clients a host", PACED, FEW, false),
-        ("paced answers, 4 clients a host, an organization for each host", PACED, FEW, true),
+        ("instant answers", INSTANT, false),
+        ("paced answers", PACED, false),
+        ("paced answers, an organization for each host", PACED, true),
     ];
-    for (what, question, clients, own) in rows {
-        let alone = if own { None } else { Some(sqlite.measure(question, clients, false).await?) };
+    for (what, question, own) in rows {
+        let alone = if own { None } else { Some(sqlite.measure(question, false).await?) };
         let mut found: Vec<Vec<Rates>> = groups.iter().map(|_| Vec::new()).collect();
         for _ in 0..ROUNDS {
             for (group, found) in groups.iter().zip(&mut found) {
-                found.push(group.measure(question, clients, own).await?);
+                found.push(group.measure(question, own).await?);
             }
         }
-        let name = format!("hosts: {what}");
+        let name = format!("hosts, {CLIENTS} clients each, {what}");
         if let Some(alone) = alone {
             table.row(&name, "SQLite, 1 host", alone.show(None));
         }
@@ -87,15 +85,15 @@ impl Group {
         Ok(Self { hosts: started, keys })
     }
 
-    /// Asks all hosts at once, each by so many clients: about one organization, or about one of each host's own.
-    async fn measure(&self, question: &str, clients: usize, own: bool) -> Result<Rates> {
+    /// Asks all hosts at once: about one organization, or about one of each host's own.
+    async fn measure(&self, question: &str, own: bool) -> Result<Rates> {
         let targets = self.hosts.iter().enumerate().map(|(nth, host)| {
             let key = self.keys.get(if own { nth } else { 0 }).context("an organization has a key")?;
             target(host, key, question)
         });
         let targets = targets.collect::<Result<Vec<_>>>()?;
-        try_join_all(targets.iter().map(|target| closed_loop(target, clients, Duration::from_secs(1)))).await?;
-        let seen = try_join_all(targets.iter().map(|target| closed_loop(target, clients, STRETCH))).await?;
+        try_join_all(targets.iter().map(|target| closed_loop(target, CLIENTS, Duration::from_secs(1)))).await?;
+        let seen = try_join_all(targets.iter().map(|target| closed_loop(target, CLIENTS, STRETCH))).await?;
         Rates::of(&seen)
     }
 }
