@@ -1,5 +1,5 @@
-//! Whose request goes to a site next. One request at a time goes from this host to each site, and the organizations that wait
-//! for it take turns: one that has a thousand pages there doesn't hold up another one's first.
+//! Decides which organization may ask a site next. This host sends each site one request at a time, and the organizations that
+//! wait for the site take turns: a thousand pages of one organization don't hold up the first page of another.
 
 use std::{
     collections::{HashMap, VecDeque},

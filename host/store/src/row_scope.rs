@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL holds the host to it. For work on one organization, a transaction takes a role that row-level security binds
 //! and that owns no table, and names the organization; the policies of migrations 31 and 41 do the rest. So a statement
-//! without its condition finds no row of another organization, and writes none. SQLite has no such thing.
+//! without its condition finds no row of another organization, and writes none. SQLite has no row-level security.
 //!
 //! Forced row-level security would bind the tables' owner as well, but not a superuser, and it would take the owner's
 //! `pg_dump` away. A role of its own binds the host under any login, and leaves the owner as it is: for migrations, backups
@@ -29,8 +29,8 @@ impl From<OrganizationId> for RowScope {
     }
 }
 
-/// Makes the role and lets it at the tables, as far as the login may and it isn't done. Hosts that start at once do it one
-/// after the other. Roles are the server's and not a database's, so it is named after the owner of the tables: two databases
+/// Makes the role and grants it rights on the tables, where that isn't done yet and the login may. Hosts that start at once
+/// do this one after the other. Roles are the server's and not a database's, so it is named after the owner of the tables: two databases
 /// of one owner share it, and other owners have their own.
 const PREPARE: &str = r#"
 DO $do$
