@@ -1,15 +1,17 @@
 // The biller's endpoint takes what Stripe's own library signs, and nothing else. The Rust suite sets RESLY_URL,
-// RESLY_ADMIN_KEY (an operator's key) and RESLY_BILLING_WEBHOOK_SECRET of the host.
+// RESLY_ADMIN_KEY (an operator's key) and RESLY_BILLING_WEBHOOK_SECRET of the host, and RESLY_NOW_S: what its clock says.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 
 import Stripe from 'stripe';
 
-const { RESLY_URL: url, RESLY_ADMIN_KEY: operator, RESLY_BILLING_WEBHOOK_SECRET: secret } = process.env;
-if (!url || !operator || !secret) throw new Error('set RESLY_URL, RESLY_ADMIN_KEY and RESLY_BILLING_WEBHOOK_SECRET');
+const { RESLY_URL: url, RESLY_ADMIN_KEY: operator, RESLY_BILLING_WEBHOOK_SECRET: secret, RESLY_NOW_S: started } = process.env;
+if (!url || !operator || !secret || !started) {
+  throw new Error('set RESLY_URL, RESLY_ADMIN_KEY, RESLY_BILLING_WEBHOOK_SECRET and RESLY_NOW_S');
+}
 
 const stripe = new Stripe('sk_test_x', { telemetry: false });
-const now = () => Math.floor(Date.now() / 1000);
+const now = () => Math.floor(Number(started) + performance.now() / 1000);
 const DAY = 24 * 3600;
 
 async function ask(method, path, body) {

@@ -15,6 +15,7 @@ use resly_core::{
     knowledge::{Embedder, document::Extractor},
     model::Model,
     principal::Scope,
+    time::{Clock, SystemClock},
 };
 use resly_http::{Api, router::router};
 use resly_sandbox::CompileBudget;
@@ -297,6 +298,11 @@ impl TestApp {
     /// The organization under test.
     pub fn organization(&self) -> OrganizationId {
         self.organization
+    }
+
+    /// Moves the host's clock to the machine's, which hosts in processes of their own have.
+    pub fn keep_the_machines_time(&self) {
+        self.later(SystemClock.now().since(self.running.clock.now()));
     }
 
     /// Moves the host's clock forward.

@@ -1,13 +1,21 @@
 //! A clock that a test can move forward.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
-use resly_core::time::{Clock, SystemClock, Timestamp};
+use resly_core::time::{Clock, Timestamp};
 
-/// The machine's clock, plus the time by which it was moved forward.
+/// 2026-06-10T09:00:00Z: no test is run at the end of a day or of a month, where usage is counted anew.
+const START_MICROS: i64 = 1_781_082_000_000_000;
+static STARTED: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// Runs from the same moment in every run, as fast as the machine's, for all hosts of a process alike; plus the time by
+/// which it was moved forward.
 #[derive(Debug, Default)]
 pub struct TestClock {
     ahead_micros: AtomicU64,
@@ -21,6 +29,7 @@ impl TestClock {
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        SystemClock.now().plus(Duration::from_micros(self.ahead_micros.load(Ordering::SeqCst)))
+        let ahead = Duration::from_micros(self.ahead_micros.load(Ordering::SeqCst));
+        Timestamp::from_micros(START_MICROS).plus(STARTED.elapsed() + ahead)
     }
 }

@@ -22,6 +22,7 @@ async fn events_that_stripe_signs_change_subscriptions() {
         .env("RESLY_URL", app.url(""))
         .env("RESLY_ADMIN_KEY", &app.admin)
         .env("RESLY_BILLING_WEBHOOK_SECRET", SECRET)
+        .env("RESLY_NOW_S", (app.api().app.clock.now().micros() / 1_000_000).to_string())
         .stdin(Stdio::null())
         .output()
         .await

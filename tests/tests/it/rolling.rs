@@ -114,6 +114,7 @@ impl Load {
 async fn a_rolling_restart_under_load_resets_nothing() {
     let database = postgres::database().await;
     let observer = TestApp::on_postgres(&database, "127.0.0.1:9".parse().unwrap()).await;
+    observer.keep_the_machines_time();
     let model = observer.model.url.clone();
     let data = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let mut hosts = Vec::new();
