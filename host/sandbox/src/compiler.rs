@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use resly_core::id::OrganizationId;
+use resly_core::{boxed, id::OrganizationId};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
@@ -72,6 +72,7 @@ impl Queue {
         self.turns.acquire(organization).await.map(Turn).map_err(|_| ComponentError::CompileQueue)
     }
 
+    #[boxed]
     pub async fn compile(&self, _turn: Turn, component: Bytes) -> Result<PrecompiledComponent, ComponentError> {
         let code = match &self.compiler {
             Compiler::InProcess => {

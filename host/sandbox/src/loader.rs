@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use resly_core::{connector::sandbox::ComponentSource, id::OrganizationId};
+use resly_core::{boxed, connector::sandbox::ComponentSource, id::OrganizationId};
 use resly_manifest::Digest;
 use uuid::Uuid;
 use wasmtime::{
@@ -121,6 +121,7 @@ impl Loader {
         linker.instantiate_pre(component).map_err(link)
     }
 
+    #[boxed]
     async fn component(
         &self,
         organization: OrganizationId,

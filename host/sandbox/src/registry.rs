@@ -6,6 +6,7 @@ use bytes::Bytes;
 use moka::{future::Cache, policy::EvictionPolicy};
 use resly_core::id::OrganizationId;
 use resly_manifest::Digest;
+use tokio::task::JoinHandle;
 
 use crate::{
     error::ComponentError,
@@ -39,15 +40,24 @@ impl Registry {
         if let Some(loaded) = self.cache.get(&digest).await {
             return Ok(loaded);
         }
-        let loader = Arc::clone(&self.loader);
-        let cache = self.cache.clone();
-        // A task of its own loads it, so that a caller who gives up doesn't stop it for the others, or for a repeat.
-        let loading = tokio::spawn(async move {
-            let load = async move { loader.connector(organization, digest, bytes).await.map(Arc::new) };
-            cache.try_get_with(digest, load).await
-        });
+        let loading = self.load(organization, digest, bytes);
         let loaded = loading.await.map_err(|error| ComponentError::Host(error.to_string()))?;
         loaded.map_err(|error: Arc<ComponentError>| (*error).clone())
+    }
+
+    /// A task of its own loads it, so that a caller who gives up doesn't stop it for the others, or for a repeat.
+    fn load(
+        &self,
+        organization: OrganizationId,
+        digest: Digest,
+        bytes: Option<Bytes>,
+    ) -> JoinHandle<Result<Arc<Loaded>, Arc<ComponentError>>> {
+        let loader = Arc::clone(&self.loader);
+        let cache = self.cache.clone();
+        tokio::spawn(async move {
+            let load = async move { loader.connector(organization, digest, bytes).await.map(Arc::new) };
+            cache.try_get_with(digest, load).await
+        })
     }
 
     /// Bytes of compiled code in memory.

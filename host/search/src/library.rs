@@ -127,6 +127,7 @@ impl Library {
     }
 
     /// Has the next search find what has just changed of the organization's sources. It brings the index up to date itself.
+    #[boxed]
     pub async fn forget(&self, organization: OrganizationId) {
         self.versions.invalidate(&organization).await;
     }
@@ -172,6 +173,7 @@ impl Library {
         self.traced_find(organization, query.trim_start(), limit, Typing::Unfinished).await
     }
 
+    #[boxed]
     async fn traced_find(
         &self,
         organization: OrganizationId,

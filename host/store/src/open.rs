@@ -11,6 +11,7 @@ use std::{
 };
 
 use resly_core::{
+    boxed,
     error::StoreError,
     time::{Clock, SystemClock},
 };
@@ -111,6 +112,7 @@ fn migration_text(error: &MigrateError) -> String {
 
 impl Store {
     /// Connects, migrates the tables and, in SQLite, recovers what a dead process left.
+    #[boxed(?Send)]
     pub async fn open(config: &StoreConfig) -> Result<Self, OpenError> {
         match &config.database_url {
             None => open_sqlite(config).await,
@@ -125,6 +127,7 @@ impl Store {
 impl Store {
     /// Opens an existing store for a command that writes a row. A host may be running on it. In SQLite it then doesn't
     /// lock the folder and recovers nothing.
+    #[boxed(?Send)]
     pub async fn open_beside(config: &StoreConfig) -> Result<Self, OpenError> {
         let path = config.data_dir.as_path();
         if config.database_url.is_some() {

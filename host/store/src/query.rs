@@ -1,11 +1,12 @@
 //! Builds a query whose conditions depend on what is asked for. Only these stand in its text, so that PostgreSQL plans it
 //! with the indexes that they allow.
 
-use sqlx::{Encode, FromRow, Postgres, QueryBuilder, Sqlite, Type, postgres::PgRow, sqlite::SqliteRow};
+use futures::future::BoxFuture;
+use sqlx::{Encode, Postgres, QueryBuilder, Sqlite, Type};
 
 use crate::{
     page::Cursor,
-    sql::Conn,
+    sql::{Conn, Row, Rows},
     types::{Id, Time},
 };
 
@@ -72,16 +73,19 @@ impl Query {
     }
 
     /// Runs the query for all its rows.
-    pub async fn fetch_all<R>(self, db: &mut Conn<'_>) -> Result<Vec<R>, sqlx::Error>
-    where
-        R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> + Send + Unpin,
-    {
-        match (self, db.conn()) {
-            (Self::Sqlite(mut query), Conn::Sqlite(conn)) => query.build_query_as().fetch_all(conn).await,
-            (Self::Postgres(mut query), Conn::Postgres { conn, named }) => {
-                query.build_query_as().persistent(named).fetch_all(conn).await
+    pub async fn fetch_all<R: Row>(self, db: &mut Conn<'_>) -> Result<Vec<R>, sqlx::Error> {
+        self.fetch(db.conn()).await?.all()
+    }
+
+    fn fetch(self, db: Conn<'_>) -> BoxFuture<'_, Result<Rows, sqlx::Error>> {
+        Box::pin(async move {
+            match (self, db) {
+                (Self::Sqlite(mut query), Conn::Sqlite(conn)) => Ok(Rows::Sqlite(query.build().fetch_all(conn).await?)),
+                (Self::Postgres(mut query), Conn::Postgres { conn, named }) => {
+                    Ok(Rows::Postgres(query.build().persistent(named).fetch_all(conn).await?))
+                }
+                _ => Err(sqlx::Error::InvalidArgument("a query was built for the other database".to_owned())),
             }
-            _ => Err(sqlx::Error::InvalidArgument("a query was built for the other database".to_owned())),
-        }
+        })
     }
 }

@@ -48,6 +48,7 @@ impl Store {
     }
 
     /// Settles all turns and calls. Only for a time at which no host can be running any.
+    #[boxed]
     pub(crate) async fn recover_all(&self, now: Timestamp) -> Result<Recovered, StoreError> {
         self.write(RowScope::Host, "free what dead hosts were reading", move |mut db| {
             Box::pin(async move {

@@ -1,6 +1,16 @@
 //! Runs one SQL text on either database: a connection to one of them, and macros that bind values and run the text.
+//!
+//! Values are encoded before the wait and rows are decoded after it. The wait in between is the same code for every
+//! statement, so it is compiled once for each database.
 
-use sqlx::{PgConnection, SqliteConnection};
+use futures::future::BoxFuture;
+use sqlx::{
+    Arguments, Encode, FromRow, PgConnection, Postgres, Sqlite, SqliteConnection, Type,
+    error::BoxDynError,
+    postgres::{PgArguments, PgRow},
+    query_with,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
 /// A connection, borrowed for one operation.
 pub(crate) enum Conn<'c> {
@@ -13,7 +23,7 @@ pub(crate) enum Conn<'c> {
     },
 }
 
-impl Conn<'_> {
+impl<'c> Conn<'c> {
     /// The same connection, for a shorter time.
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
@@ -29,21 +39,160 @@ impl Conn<'_> {
             Self::Postgres { .. } => postgres,
         }
     }
+
+    /// A statement that has no values yet.
+    pub fn statement(self) -> Statement<'c> {
+        let target = match self {
+            Self::Sqlite(conn) => Target::Sqlite(conn, SqliteArguments::default()),
+            Self::Postgres { conn, named } => Target::Postgres { conn, named, arguments: PgArguments::default() },
+        };
+        Statement { target, failure: None }
+    }
+}
+
+/// A connection with the values of what it will run.
+pub(crate) struct Statement<'c> {
+    target: Target<'c>,
+    /// Why a value can't be encoded.
+    failure: Option<BoxDynError>,
+}
+
+enum Target<'c> {
+    Sqlite(&'c mut SqliteConnection, SqliteArguments),
+    Postgres { conn: &'c mut PgConnection, named: bool, arguments: PgArguments },
+}
+
+/// What is run: a statement, or several that share one list of values. Only the last one may return rows.
+#[derive(Clone, Copy)]
+pub(crate) struct Script {
+    /// All in one text. SQLite runs it in one trip to its thread.
+    pub joined: &'static str,
+    /// One text for each. PostgreSQL takes one at a time.
+    pub each: &'static [&'static str],
+}
+
+#[derive(Clone, Copy)]
+enum Most {
+    One,
+    All,
+}
+
+impl<'c> Statement<'c> {
+    /// Adds the next value.
+    pub fn bind<'v, T>(&mut self, value: T)
+    where
+        T: Encode<'v, Sqlite> + Type<Sqlite> + Encode<'v, Postgres> + Type<Postgres>,
+    {
+        let added = match &mut self.target {
+            Target::Sqlite(_, arguments) => Arguments::add(arguments, value),
+            Target::Postgres { arguments, .. } => Arguments::add(arguments, value),
+        };
+        if let Err(failure) = added {
+            self.failure.get_or_insert(failure);
+        }
+    }
+
+    /// Runs one statement. Returns the number of rows that it changed.
+    pub fn execute(self, sql: &'static str) -> BoxFuture<'c, Result<u64, sqlx::Error>> {
+        Box::pin(async move {
+            match self.encoded()? {
+                Target::Sqlite(conn, arguments) => {
+                    query_with(sql, arguments).execute(conn).await.map(|done| done.rows_affected())
+                }
+                Target::Postgres { conn, named, arguments } => {
+                    query_with(sql, arguments).persistent(named).execute(conn).await.map(|done| done.rows_affected())
+                }
+            }
+        })
+    }
+
+    /// Runs a script for at most one row.
+    pub async fn fetch_optional<R: Row>(self, script: Script) -> Result<Option<R>, sqlx::Error> {
+        self.fetch(script, Most::One).await?.first()
+    }
+
+    /// Runs a script for all its rows.
+    pub async fn fetch_all<R: Row>(self, script: Script) -> Result<Vec<R>, sqlx::Error> {
+        self.fetch(script, Most::All).await?.all()
+    }
+
+    fn fetch(self, script: Script, most: Most) -> BoxFuture<'c, Result<Rows, sqlx::Error>> {
+        Box::pin(async move {
+            match self.encoded()? {
+                Target::Sqlite(conn, arguments) => {
+                    let query = query_with(script.joined, arguments);
+                    Ok(Rows::Sqlite(match most {
+                        Most::One => Vec::from_iter(query.fetch_optional(conn).await?),
+                        Most::All => query.fetch_all(conn).await?,
+                    }))
+                }
+                Target::Postgres { conn, named, arguments } => {
+                    let (last, before) = script.each.split_last().unwrap_or((&script.joined, &[]));
+                    for sql in before {
+                        query_with(*sql, arguments.clone()).persistent(named).execute(&mut *conn).await?;
+                    }
+                    let query = query_with(*last, arguments).persistent(named);
+                    Ok(Rows::Postgres(match most {
+                        Most::One => Vec::from_iter(query.fetch_optional(conn).await?),
+                        Most::All => query.fetch_all(conn).await?,
+                    }))
+                }
+            }
+        })
+    }
+
+    fn encoded(self) -> Result<Target<'c>, sqlx::Error> {
+        match self.failure {
+            None => Ok(self.target),
+            Some(failure) => Err(sqlx::Error::Encode(failure)),
+        }
+    }
+}
+
+/// What can be decoded from a row of either database.
+pub(crate) trait Row: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+
+impl<R> Row for R where R: for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow> {}
+
+/// Rows as a database gave them.
+pub(crate) enum Rows {
+    Sqlite(Vec<SqliteRow>),
+    Postgres(Vec<PgRow>),
+}
+
+impl Rows {
+    pub fn all<R: Row>(&self) -> Result<Vec<R>, sqlx::Error> {
+        match self {
+            Self::Sqlite(rows) => rows.iter().map(R::from_row).collect(),
+            Self::Postgres(rows) => rows.iter().map(R::from_row).collect(),
+        }
+    }
+
+    fn first<R: Row>(&self) -> Result<Option<R>, sqlx::Error> {
+        match self {
+            Self::Sqlite(rows) => rows.first().map(R::from_row).transpose(),
+            Self::Postgres(rows) => rows.first().map(R::from_row).transpose(),
+        }
+    }
+}
+
+/// A statement with its values.
+macro_rules! statement {
+    ($db:expr) => {
+        $db.conn().statement()
+    };
+    ($db:expr $(, $value:expr)+) => {{
+        let mut statement = $db.conn().statement();
+        $(statement.bind($value);)+
+        statement
+    }};
 }
 
 /// Runs a statement. Returns the number of rows that it changed.
 macro_rules! execute {
     ($db:expr, $sql:expr $(, $value:expr)* $(,)?) => {{
         let sql: &'static str = $sql;
-        match $db.conn() {
-            $crate::sql::Conn::Sqlite(conn) => {
-                sqlx::query(sql)$(.bind($value))*.execute(conn).await.map(|done| done.rows_affected())
-            }
-            $crate::sql::Conn::Postgres { conn, named } => {
-                sqlx::query(sql)$(.bind($value))*.persistent(named).execute(conn).await
-                    .map(|done| done.rows_affected())
-            }
-        }
+        $crate::sql::statement!($db $(, $value)*).execute(sql).await
     }};
 }
 
@@ -51,14 +200,8 @@ macro_rules! execute {
 macro_rules! row {
     ($db:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {{
         let sql: &'static str = $sql;
-        match $db.conn() {
-            $crate::sql::Conn::Sqlite(conn) => {
-                sqlx::query_as::<_, $row>(sql)$(.bind($value))*.fetch_optional(conn).await
-            }
-            $crate::sql::Conn::Postgres { conn, named } => {
-                sqlx::query_as::<_, $row>(sql)$(.bind($value))*.persistent(named).fetch_optional(conn).await
-            }
-        }
+        let script = $crate::sql::Script { joined: sql, each: &[] };
+        $crate::sql::statement!($db $(, $value)*).fetch_optional::<$row>(script).await
     }};
 }
 
@@ -66,69 +209,32 @@ macro_rules! row {
 macro_rules! rows {
     ($db:expr, $row:ty, $sql:expr $(, $value:expr)* $(,)?) => {{
         let sql: &'static str = $sql;
-        match $db.conn() {
-            $crate::sql::Conn::Sqlite(conn) => {
-                sqlx::query_as::<_, $row>(sql)$(.bind($value))*.fetch_all(conn).await
-            }
-            $crate::sql::Conn::Postgres { conn, named } => {
-                sqlx::query_as::<_, $row>(sql)$(.bind($value))*.persistent(named).fetch_all(conn).await
-            }
-        }
+        let script = $crate::sql::Script { joined: sql, each: &[] };
+        $crate::sql::statement!($db $(, $value)*).fetch_all::<$row>(script).await
     }};
 }
 
 /// Runs several statements that share one list of values. The last one may return a row.
 ///
-/// SQLite gets them in one trip to its thread, PostgreSQL one after the other. Each statement names the values that it
-/// uses. A value that it doesn't use still needs its type, because PostgreSQL demands one.
+/// Each statement names the values that it uses. A value that it doesn't use still needs its type, because PostgreSQL
+/// demands one.
 macro_rules! together {
-    ($db:expr, $row:ty, [$first:expr $(, $then:expr)* $(,)?], $values:tt) => {
-        match $db.conn() {
-            $crate::sql::Conn::Sqlite(conn) => {
-                $crate::sql::bound!(
-                    sqlx::query_as::<_, $row>(concat!($first $(, ";", $then)*)), $values
-                ).fetch_optional(conn).await
-            }
-            $crate::sql::Conn::Postgres { conn, named } => async {
-                let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($first), $values)
-                    .persistent(named).fetch_optional(&mut *conn).await?;
-                $(
-                    let _ = found;
-                    let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($then), $values)
-                        .persistent(named).fetch_optional(&mut *conn).await?;
-                )*
-                Ok::<_, sqlx::Error>(found)
-            }.await,
-        }
+    ($db:expr, $row:ty, $sql:tt, ($($value:expr),* $(,)?)) => {
+        $crate::sql::statement!($db $(, $value)*).fetch_optional::<$row>($crate::sql::script!$sql).await
     };
 }
 
-/// The same, for all rows that the last statement returns. No other one may return any.
+/// The same, for all rows that the last statement returns.
 macro_rules! together_rows {
-    ($db:expr, $row:ty, [$first:expr $(, $then:expr)* $(,)?], $values:tt) => {
-        match $db.conn() {
-            $crate::sql::Conn::Sqlite(conn) => {
-                $crate::sql::bound!(
-                    sqlx::query_as::<_, $row>(concat!($first $(, ";", $then)*)), $values
-                ).fetch_all(conn).await
-            }
-            $crate::sql::Conn::Postgres { conn, named } => async {
-                let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($first), $values)
-                    .persistent(named).fetch_all(&mut *conn).await?;
-                $(
-                    let _ = found;
-                    let found = $crate::sql::bound!(sqlx::query_as::<_, $row>($then), $values)
-                        .persistent(named).fetch_all(&mut *conn).await?;
-                )*
-                Ok::<_, sqlx::Error>(found)
-            }.await,
-        }
+    ($db:expr, $row:ty, $sql:tt, ($($value:expr),* $(,)?)) => {
+        $crate::sql::statement!($db $(, $value)*).fetch_all::<$row>($crate::sql::script!$sql).await
     };
 }
 
-/// A query with its values.
-macro_rules! bound {
-    ($query:expr, ($($value:expr),* $(,)?)) => { $query$(.bind($value))* };
+macro_rules! script {
+    ($first:expr $(, $then:expr)* $(,)?) => {
+        $crate::sql::Script { joined: concat!($first $(, ";", $then)*), each: &[$first $(, $then)*] }
+    };
 }
 
-pub(crate) use {bound, execute, row, rows, together, together_rows};
+pub(crate) use {execute, row, rows, script, statement, together, together_rows};

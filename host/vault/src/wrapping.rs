@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use resly_core::{error::StoreError, id::OrganizationId, time::Random};
+use resly_core::{boxed, error::StoreError, id::OrganizationId, time::Random};
 use zeroize::Zeroizing;
 
 use super::{MasterKeys, VaultError, seal};
@@ -107,6 +107,7 @@ impl Wrapping {
     }
 
     /// The master keys in use.
+    #[boxed]
     pub async fn status(&self) -> Result<Rotation, VaultError> {
         let mut count = Rotation { newest: self.keys.newest().0.to_owned(), ..Rotation::default() };
         let mut pages = Pages::default();
