@@ -64,8 +64,16 @@ ONLY = $(filter $(SOAK_SCENARIOS) $(BENCH_PARTS),$(MAKECMDGOALS))
 
 .PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest dlt promtool proxies
 
+# `make run QUICK=1` is for a change of a line while you work: our own crates aren't optimised then and are compiled by
+# parts. What isn't ours stays as it is.
+ifdef QUICK
+QUICK_ENV = CARGO_INCREMENTAL=1
+QUICK_FLAGS = $(foreach crate,$(patsubst host/%/Cargo.toml,%,$(wildcard host/*/Cargo.toml)),$(foreach \
+  setting,opt-level=0 codegen-units=256,--config profile.release.package.resly-$(crate).$(setting)))
+endif
+
 build: guests
-	$(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES)
+	$(QUICK_ENV) $(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES) $(QUICK_FLAGS)
 
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
