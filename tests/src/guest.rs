@@ -8,7 +8,7 @@ use bytes::Bytes;
 use resly_core::{
     connector::{
         outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
-        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, SetStateError},
+        sandbox::{CallState, ComponentSource, ComponentStoreError, Invocation, Outcome, Sandbox, SetStateError},
     },
     error::StoreError,
     id::OrganizationId,
@@ -34,7 +34,7 @@ struct Components(HashMap<Digest, Bytes>);
 
 #[async_trait]
 impl ComponentSource for Components {
-    async fn component(&self, digest: Digest) -> core::result::Result<Option<Bytes>, StoreError> {
+    async fn component(&self, digest: Digest) -> core::result::Result<Option<Bytes>, ComponentStoreError> {
         Ok(self.0.get(&digest).cloned())
     }
 }

@@ -26,6 +26,7 @@ pub mod process;
 pub mod proxy;
 pub mod relay;
 pub mod retrieval;
+pub mod s3;
 pub mod service;
 pub mod site;
 pub mod soak;

@@ -7,7 +7,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 
@@ -23,6 +23,7 @@ pub struct TcpRelay {
     pub url: String,
     connections: Arc<AtomicUsize>,
     cuts: watch::Sender<usize>,
+    closed: Arc<AtomicBool>,
 }
 
 impl TcpRelay {
@@ -31,11 +32,16 @@ impl TcpRelay {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (connections, cuts) = (Arc::<AtomicUsize>::default(), watch::Sender::new(0));
         let (count, cut) = (Arc::clone(&connections), cuts.clone());
+        let closed = Arc::<AtomicBool>::default();
+        let refuse = Arc::clone(&closed);
         tokio::spawn(async move {
             while let Ok((mut client, _)) = listener.accept().await {
                 let mut cut = cut.subscribe();
                 cut.mark_unchanged();
                 count.fetch_add(1, Ordering::SeqCst);
+                if refuse.load(Ordering::SeqCst) {
+                    continue;
+                }
                 tokio::spawn(async move {
                     let Ok(mut server) = TcpStream::connect(to).await else { return };
                     tokio::select! {
@@ -45,12 +51,22 @@ impl TcpRelay {
                 });
             }
         });
-        Self { url, connections, cuts }
+        Self { url, connections, cuts, closed }
     }
 
     /// Cuts the open connections. New ones are accepted.
     pub fn cut(&self) {
         self.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Cuts the open connections, and closes new ones at once until [`TcpRelay::open`].
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    pub fn open(&self) {
+        self.closed.store(false, Ordering::SeqCst);
     }
 
     /// How many connections there have been.

@@ -15,6 +15,7 @@ pub mod load;
 pub mod meter;
 pub mod metrics;
 pub mod model;
+pub mod object;
 pub mod plan;
 pub mod principal;
 pub mod rate;

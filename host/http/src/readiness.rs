@@ -17,6 +17,8 @@ use crate::disk;
 const PATIENCE: Duration = Duration::from_millis(800);
 /// How long an outcome is used.
 const FRESH: Duration = Duration::from_secs(1);
+/// The same for the object store, where each look is a request that may cost money.
+const OBJECTS_FRESH: Duration = Duration::from_secs(5);
 /// The free bytes that the disk of a SQLite database needs. The next checkpoint could use up less.
 pub const ROOM: u64 = 16 << 20;
 
@@ -49,6 +51,9 @@ pub struct Checks {
     pub disk: Check,
     /// The bundled connectors are compiled.
     pub connectors: Check,
+    /// The object store for uploaded components can be used, where one is configured. A host without it is ready
+    /// nevertheless: it runs what it has compiled.
+    pub object_store: Check,
 }
 
 /// What is asked of the database and of the disk.
@@ -61,32 +66,52 @@ struct Storage {
 
 /// Checks, and remembers for a moment what it found.
 #[derive(Default)]
-pub struct Readiness(Mutex<Option<(Instant, Storage)>>);
+pub struct Readiness {
+    storage: Mutex<Option<(Instant, Storage)>>,
+    object_store: Mutex<Option<(Instant, Check)>>,
+}
 
 impl Readiness {
     /// Runs every check. It takes a second at most.
     pub async fn check(&self, app: &App) -> Checks {
-        let Storage { database, schema, disk } = self.storage(app).await;
+        let storage = fresh(&self.storage, FRESH, ask(app));
+        let object_store = fresh(&self.object_store, OBJECTS_FRESH, ask_object_store(app));
+        let (Storage { database, schema, disk }, object_store) = tokio::join!(storage, object_store);
         Checks {
             serving: Check::of(!app.is_stopping()),
             database,
             schema,
             disk,
             connectors: Check::of(!app.is_preparing()),
+            object_store,
         }
     }
+}
 
-    async fn storage(&self, app: &App) -> Storage {
-        // Probes that come meanwhile wait for this one's outcome.
-        let mut last = self.0.lock().await;
-        if let Some((at, storage)) = *last
-            && at.elapsed() < FRESH
-        {
-            return storage;
+/// The last outcome while it is fresh, else a new one. Probes that come meanwhile wait for it.
+async fn fresh<T: Copy>(last: &Mutex<Option<(Instant, T)>>, age: Duration, ask: impl Future<Output = T>) -> T {
+    let mut last = last.lock().await;
+    if let Some((at, outcome)) = *last
+        && at.elapsed() < age
+    {
+        return outcome;
+    }
+    let outcome = ask.await;
+    *last = Some((Instant::now(), outcome));
+    outcome
+}
+
+async fn ask_object_store(app: &App) -> Check {
+    match timeout(PATIENCE, app.components.check()).await {
+        Ok(Ok(())) => Check::Ok,
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "uploaded components can be neither stored nor read");
+            Check::Failed
         }
-        let storage = ask(app).await;
-        *last = Some((Instant::now(), storage));
-        storage
+        Err(_) => {
+            tracing::warn!(patience_ms = PATIENCE.as_millis(), "the object store doesn't answer");
+            Check::Failed
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The errors of components and of the sandbox itself.
 
-use resly_core::error::StoreError;
-use resly_manifest::{Violation, signature::SignatureError};
+use resly_core::{connector::sandbox::ComponentStoreError, error::StoreError, object::ObjectError};
+use resly_manifest::{Digest, Violation, signature::SignatureError};
 
 /// Why a component can't be loaded. The texts are for the person who uploads it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -32,12 +32,28 @@ pub enum ComponentError {
     Host(String),
     #[error("the component could not be read from the store; try again")]
     Store(#[from] StoreError),
+    #[error(
+        "the component's code can't be read at the moment, because its object store can't be used; try again in a minute"
+    )]
+    Unreadable,
+    #[error("what is stored of the component {0} isn't what was uploaded, so it isn't run; upload the same file again")]
+    Damaged(String),
 }
 
 impl ComponentError {
+    /// Why the bytes of a component can't be read, without the names of the operator's servers.
+    pub(crate) fn unreadable(digest: Digest, error: ComponentStoreError) -> Self {
+        match error {
+            ComponentStoreError::Store(error) => Self::Store(error),
+            ComponentStoreError::Object(ObjectError::Missing { .. }) => Self::Missing(digest.to_string()),
+            ComponentStoreError::Object(ObjectError::Damaged { .. }) => Self::Damaged(digest.to_string()),
+            ComponentStoreError::Object(_) => Self::Unreadable,
+        }
+    }
+
     /// Whether a repeat may succeed.
     pub fn retryable(&self) -> bool {
-        matches!(self, Self::CompileQueue | Self::Host(_) | Self::Store(_))
+        matches!(self, Self::CompileQueue | Self::Host(_) | Self::Store(_) | Self::Unreadable)
     }
 }
 

@@ -47,7 +47,7 @@ pub fn too_large(what: &str) -> Fault {
 
 pub fn component(error: &ComponentError) -> Fault {
     match error {
-        ComponentError::CompileQueue => busy(&error.to_string()),
+        ComponentError::CompileQueue | ComponentError::Unreadable => busy(&error.to_string()),
         _ => fault(FaultKind::Component, error.to_string()).retryable(error.retryable()),
     }
 }

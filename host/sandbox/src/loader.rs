@@ -144,7 +144,11 @@ impl Loader {
         let turn = self.compiler.turn(organization).await?;
         let bytes = match bytes {
             Some(bytes) => bytes,
-            None => self.source.component(digest).await?.ok_or_else(|| ComponentError::Missing(digest.to_string()))?,
+            None => {
+                let found = self.source.component(digest).await;
+                let found = found.map_err(|error| ComponentError::unreadable(digest, error))?;
+                found.ok_or_else(|| ComponentError::Missing(digest.to_string()))?
+            }
         };
         let checked = bytes.clone();
         blocking(move || {

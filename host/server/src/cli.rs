@@ -12,7 +12,7 @@ use clap::{Arg, ArgMatches, Command};
 
 pub use self::{
     connector::ConnectorSubcommand,
-    database::DatabaseSubcommand,
+    database::{ComponentPlace, DatabaseSubcommand},
     key::{KeyOptions, KeySubcommand},
     operator::{OperatorSubcommand, SubscriptionOptions, TermsOptions},
 };

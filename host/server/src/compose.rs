@@ -18,6 +18,7 @@ use resly_core::{
     load::LoadShedder,
     metrics::names,
     model::Model,
+    object::ObjectStore,
     time::{Clock, Random, SystemClock},
     trace::Tracer,
     turn::{TurnLimits, Turns, live::LiveTurns},
@@ -32,6 +33,7 @@ use resly_http::{
 };
 use resly_manifest::{Auth, Digest, Manifest};
 use resly_models::rerank::HttpReranker;
+use resly_objects::{Bounds, Bucket, BucketError};
 use resly_sandbox::{CompileBudget, Compiler, ExtractBounds, SandboxConfig, WasmSandbox};
 use resly_search::Library;
 use resly_service::{
@@ -40,6 +42,7 @@ use resly_service::{
     bundled::Bundle,
     catalogue::ConnectorCatalog,
     cluster::{Cluster, ClusterError, changes::Changes},
+    component_store::ComponentStore,
     crawls,
     keyring::Keyring,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
@@ -50,6 +53,7 @@ use resly_service::{
     sources,
     webhooks::WebhookDispatcher,
 };
+use resly_store::Store;
 use resly_vault::{Credentials, Vault};
 use secrecy::ExposeSecret;
 
@@ -118,6 +122,8 @@ pub enum ComposeError {
     #[error(transparent)]
     Cluster(#[from] ClusterError),
     #[error(transparent)]
+    Bucket(#[from] BucketError),
+    #[error(transparent)]
     Sandbox(#[from] resly_sandbox::SandboxError),
     #[error("RESLY_OAUTH_CLIENTS: `{0}` is no bundled connector that authorizes by OAuth; those are: {1}")]
     OauthClient(String, String),
@@ -149,7 +155,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         Cluster::new(store.clone(), host_key, config.internal_url.clone(), Arc::clone(&clock), Arc::clone(&random))?;
     let mac_key = keys.derive_newest("resly compiled components v1");
 
-    let catalogue = Arc::new(ConnectorCatalog::new(Bundle::open()?, store.clone()));
+    let components = Arc::new(component_store(config, &store, &clock, &random)?);
+    let catalogue = Arc::new(ConnectorCatalog::new(Bundle::open()?, store.clone(), Arc::clone(&components)));
     let compiler = match compiler {
         Some(compiler) => compiler,
         None => Compiler::Child { program: std::env::current_exe().map_err(ComposeError::Program)? },
@@ -158,8 +165,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let mut sandbox_config = SandboxConfig::new(cache, compiler, mac_key, Arc::clone(&clock), Arc::clone(&random));
     sandbox_config.compile_budget = compile_budget;
     let mapper: Digest = catalogue.bundle().mapper();
-    let components: Arc<dyn ComponentSource> = Arc::clone(&catalogue) as _;
-    let sandbox = WasmSandbox::new(sandbox_config, mapper, components)?;
+    let sources: Arc<dyn ComponentSource> = Arc::clone(&catalogue) as _;
+    let sandbox = WasmSandbox::new(sandbox_config, mapper, sources)?;
     let bundled = || sandbox.extractor(catalogue.bundle().extractor(), ExtractBounds::default());
     let extractor = extractor.unwrap_or_else(|| bundled());
 
@@ -284,6 +291,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         changes,
         connectors,
         catalogue,
+        components,
         library,
         extractor,
         file_places: Places::new(sources::FILE_PLACES),
@@ -305,6 +313,18 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         body_memory: Arc::new(BodyMemory::new(body_memory::MOST)),
         refusals: Arc::default(),
     })
+}
+
+/// Where uploaded components are.
+pub fn component_store(
+    config: &Config,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Result<ComponentStore, BucketError> {
+    let bucket = config.component_store.as_ref().map(|bucket| Bucket::new(bucket, Bounds::default())).transpose()?;
+    let objects = bucket.map(|bucket| Arc::new(bucket) as Arc<dyn ObjectStore>);
+    Ok(ComponentStore::new(store.clone(), objects, Arc::clone(clock), Arc::clone(random)))
 }
 
 fn metrics_access(config: &Config) -> MetricsAccess {

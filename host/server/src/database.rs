@@ -1,16 +1,17 @@
 //! `resly db`: backups, the move to another store, and what dashboards read.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
-use resly_core::time::SystemClock;
+use resly_core::time::{Clock, Random, SystemClock};
 use resly_service::{database_roles, organizations, random::OsRandom};
 use resly_store::{DatabaseRoleName, Store};
 use serde_json::{Map, Value, json};
 
 use crate::{
     backup::{self, Outcome},
-    cli::DatabaseSubcommand,
+    cli::{ComponentPlace, DatabaseSubcommand},
+    compose,
     config::Config,
     secrets, store_copy,
 };
@@ -24,7 +25,22 @@ pub async fn run(config: &Config, verb: DatabaseSubcommand) -> anyhow::Result<Ou
         DatabaseSubcommand::Revoke { role } => revoke(config, &role).await,
         DatabaseSubcommand::Snapshot { organization, to, force } => snapshot(config, &organization, &to, force).await,
         DatabaseSubcommand::Copy { from, to } => store_copy::run(&from, &to).await,
+        DatabaseSubcommand::Components { to } => move_components(config, to).await,
     }
+}
+
+async fn move_components(config: &Config, to: ComponentPlace) -> anyhow::Result<Outcome> {
+    let store = Store::open_beside(&secrets::store_config(config)).await?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(OsRandom);
+    let components = compose::component_store(config, &store, &clock, &random)?;
+    let bucket = components.location().context("RESLY_COMPONENT_STORE isn't set; it names the bucket")?.to_owned();
+    let (moved, to) = match to {
+        ComponentPlace::Bucket => (components.move_to_objects().await?, bucket.as_str()),
+        ComponentPlace::Database => (components.move_to_database().await?, "database"),
+    };
+    store.close().await;
+    Ok(json!({"moved": moved, "to": to}).into())
 }
 
 async fn grant(config: &Config, organization: &str, role: &str) -> anyhow::Result<Outcome> {

@@ -46,6 +46,7 @@ enum Job {
     Crawl,
     Erase,
     Sweep,
+    Objects,
     Cancel,
     Renew,
     Tell,
@@ -59,7 +60,7 @@ impl Job {
             return if shared { vec![Self::Renew] } else { Vec::new() };
         }
         let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
-        jobs.extend([Self::ReadFiles, Self::ReadPages, Self::Crawl, Self::Erase, Self::Sweep]);
+        jobs.extend([Self::ReadFiles, Self::ReadPages, Self::Crawl, Self::Erase, Self::Sweep, Self::Objects]);
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
         // this host.
         if shared {
@@ -70,7 +71,7 @@ impl Job {
 
     fn period(self) -> Duration {
         match self {
-            Self::Recover => RECOVER_EVERY,
+            Self::Recover | Self::Objects => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
             Self::ReadFiles | Self::ReadPages | Self::Crawl => READ_EVERY,
@@ -98,6 +99,7 @@ impl Job {
                 Self::Crawl => crawl(&app).await,
                 Self::Erase => erase(&app).await,
                 Self::Sweep => sweep(&app).await,
+                Self::Objects => delete_objects(&app).await,
                 Self::Cancel => cancel(&app).await,
                 Self::Renew => renew(&app).await,
                 Self::Tell => tell(&app).await,
@@ -126,6 +128,7 @@ impl Job {
             Self::Crawl => "crawl",
             Self::Erase => "erase",
             Self::Sweep => "sweep",
+            Self::Objects => "objects",
             Self::Cancel => "cancel",
             Self::Renew => "renew",
             Self::Tell => "tell",
@@ -231,6 +234,15 @@ async fn read_pages(app: &Arc<App>) -> bool {
 /// Deletes what is left of the sources and crawls that were deleted.
 async fn sweep(app: &Arc<App>) -> bool {
     logged(sources::delete_hidden(app).await, "what is left of deleted sources could not be deleted").is_some()
+}
+
+/// Deletes objects of components that nothing needs.
+async fn delete_objects(app: &Arc<App>) -> bool {
+    let deleted = logged(app.components.sweep().await, "objects that nothing needs could not be deleted");
+    if let Some(deleted @ 1..) = deleted {
+        tracing::info!(deleted, "deleted objects that nothing needed");
+    }
+    deleted.is_some()
 }
 
 /// Makes some steps of the crawls that are due.

@@ -30,6 +30,7 @@ use crate::{
     billing::SigningSecrets,
     catalogue::ConnectorCatalog,
     cluster::{Cluster, changes::Changes},
+    component_store::ComponentStore,
     keyring::Keyring,
     outbound::CredentialSealer,
     places::Places,
@@ -57,6 +58,7 @@ pub struct App {
     pub changes: Changes,
     pub connectors: Connectors,
     pub catalogue: Arc<ConnectorCatalog>,
+    pub components: Arc<ComponentStore>,
     pub library: Library,
     /// Reads documents in the sandbox.
     pub extractor: Arc<dyn Extractor>,

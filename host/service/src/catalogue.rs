@@ -9,7 +9,7 @@ use resly_core::{
     connector::{
         approval::{Approval, GrantChanges, RequestedGrants, grant_changes},
         connection::{Catalogue, Installable, Origin},
-        sandbox::ComponentSource,
+        sandbox::{ComponentSource, ComponentStoreError},
     },
     error::StoreError,
     id::{KeyId, OrganizationId},
@@ -19,7 +19,7 @@ use resly_manifest::{Digest, Manifest, signature::PublicKey};
 use resly_store::{Store, StoredConnector, Trust, VersionState};
 use semver::Version;
 
-use crate::bundled::Bundle;
+use crate::{bundled::Bundle, component_store::ComponentStore};
 
 /// A version in the catalogue, whether or not it can be installed.
 #[derive(Clone)]
@@ -72,11 +72,12 @@ pub enum NotInstallable {
 pub struct ConnectorCatalog {
     bundle: Bundle,
     store: Store,
+    components: Arc<ComponentStore>,
 }
 
 impl ConnectorCatalog {
-    pub fn new(bundle: Bundle, store: Store) -> Self {
-        Self { bundle, store }
+    pub fn new(bundle: Bundle, store: Store, components: Arc<ComponentStore>) -> Self {
+        Self { bundle, store, components }
     }
 
     pub fn bundle(&self) -> &Bundle {
@@ -241,10 +242,10 @@ impl Catalogue for ConnectorCatalog {
 
 #[async_trait]
 impl ComponentSource for ConnectorCatalog {
-    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, ComponentStoreError> {
         match self.bundle.component(digest) {
             Some(bytes) => Ok(Some(bytes)),
-            None => self.store.wasm(digest).await,
+            None => self.components.read(digest).await,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod bundled;
 pub mod catalogue;
 pub mod checks;
 pub mod cluster;
+pub mod component_store;
 pub mod connections;
 pub mod connectors;
 pub mod crawls;

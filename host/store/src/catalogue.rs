@@ -15,6 +15,7 @@ use resly_core::{
     },
     error::StoreError,
     id::{ConnectionId, KeyId, OrganizationId},
+    object::ComponentObject,
     time::Timestamp,
 };
 use resly_manifest::{Digest, Manifest, signature::PublicKey};
@@ -23,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     RowScope, Store,
     columns::select,
-    components,
+    components::{self, objects},
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Id, Json, OrderedJson, Text, Time, name_of, named},
@@ -55,8 +56,10 @@ pub struct NewConnectorVersion {
     pub origin: Origin,
     /// What runs it.
     pub component: Digest,
-    /// The component's bytes, unless it is one that the host carries.
+    /// The component's bytes, unless it is one that the host carries or an object has them.
     pub wasm: Option<Bytes>,
+    /// The object that has the component's bytes.
+    pub object: Option<ComponentObject>,
     /// What the component imports.
     pub imports: Vec<String>,
     pub state: VersionState,
@@ -172,7 +175,7 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<SavedVersio
     // databases may write it in another way.
     let mut content = manifest.identity().map_err(|error| sqlx::Error::Encode(error.into()))?;
     if let Some(full) = bounds::is_full(db, new, content.len()).await? {
-        components::forget(db, &new.component.0).await?;
+        forget_code(db, new).await?;
         return Ok(full);
     }
     content.extend_from_slice(&new.component.0);
@@ -221,12 +224,27 @@ async fn put(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<SavedVersio
         manifest.version.as_str()
     )?;
     match stored.filter(|(stored, ..)| *stored == content.0) {
-        Some((_, state, approval)) => Ok(SavedVersion::As { state: named(state)?, approval: named(approval)? }),
+        Some((_, state, approval)) => {
+            if let Some(object) = &new.object {
+                objects::keep(db, object).await?;
+            } else if new.wasm.is_some() {
+                objects::replace(db, new.organization, &new.component.0).await?;
+            }
+            Ok(SavedVersion::As { state: named(state)?, approval: named(approval)? })
+        }
         None => {
-            components::forget(db, &new.component.0).await?;
+            forget_code(db, new).await?;
             Ok(SavedVersion::Different)
         }
     }
+}
+
+/// Has the code of a version deleted that isn't stored.
+async fn forget_code(db: &mut Conn<'_>, new: &NewConnectorVersion) -> Result<(), sqlx::Error> {
+    if let Some(object) = &new.object {
+        objects::discard(db, object).await?;
+    }
+    components::forget(db, &new.component.0).await
 }
 
 /// The connections that use a version.
@@ -269,6 +287,7 @@ async fn delete(
         version
     )?;
     let Some((component,)) = deleted else { return Ok(VersionRemoval::Missing) };
+    objects::release(db, organization, &component).await?;
     components::forget(db, &component).await?;
     Ok(VersionRemoval::Gone)
 }
@@ -278,7 +297,7 @@ impl Store {
     /// content replaces only a version that was refused.
     ///
     /// An upload that asks for more than the approved versions of its connector waits for approval. That is decided in
-    /// the same transaction. The same code of several organizations is stored once.
+    /// the same transaction. The database has the same code of several organizations once.
     #[boxed]
     pub async fn put_connector(&self, new: NewConnectorVersion) -> Result<SavedVersion, StoreError> {
         if let Some(wasm) = &new.wasm {

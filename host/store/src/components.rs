@@ -1,5 +1,7 @@
 //! The code of uploads, by its digest. The same code is stored once. It is written in parts, so that no other write waits
-//! for the whole.
+//! for the whole. [`objects`] has the rows of code that is in an object store.
+
+pub(crate) mod objects;
 
 use bytes::{Bytes, BytesMut};
 use resly_core::{boxed, error::StoreError, time::Timestamp};
@@ -16,7 +18,8 @@ use crate::{
 /// Bytes that one transaction writes, in about a millisecond.
 const PART: usize = 128 << 10;
 
-/// How long an upload may take from its first part to its row. Real ones take far less.
+/// How long an upload may take from its first part, or from the row of its object, to its version. Real ones take far less,
+/// and whatever writes an object gives up within minutes.
 const UNFINISHED_MICROS: i64 = 3600 * 1_000_000;
 
 /// Stores a part. A part that is there gets the new time, so that the clean-up doesn't delete it under another upload
@@ -61,7 +64,8 @@ pub(crate) async fn keep(db: &mut Conn<'_>, digest: Digest, wasm: &Bytes, now: T
     Ok(())
 }
 
-/// Deletes a component that no version has.
+/// Deletes a component that no version needs here: none has it, or each organization with such a version has it as an
+/// object.
 pub(crate) async fn forget(db: &mut Conn<'_>, digest: &[u8]) -> Result<(), sqlx::Error> {
     // With the lock first, the next statement sees a version with the same code that another transaction stores, or that
     // transaction waits.
@@ -73,7 +77,10 @@ pub(crate) async fn forget(db: &mut Conn<'_>, digest: &[u8]) -> Result<(), sqlx:
     execute!(
         db,
         "DELETE FROM components WHERE digest = $1
-           AND NOT EXISTS (SELECT 1 FROM connector_versions WHERE component = $1 AND state <> 'deleted')",
+           AND NOT EXISTS (SELECT 1 FROM connector_versions v WHERE v.component = $1 AND v.state <> 'deleted'
+                           AND NOT EXISTS (SELECT 1 FROM component_objects o
+                                           WHERE o.organization_id = v.organization_id AND o.digest = $1
+                                             AND o.state = 'stored'))",
         digest
     )?;
     execute!(
@@ -137,7 +144,7 @@ impl Store {
         Ok(forgotten)
     }
 
-    /// The bytes of an uploaded component.
+    /// The bytes of an uploaded component that the database has.
     #[boxed]
     pub async fn wasm(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
         let doing = "read a component";

@@ -32,7 +32,7 @@
 //! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
-//! | `connector_versions`, `components`, `component_parts` | the catalogue's own connectors; uploaded code by its digest |
+//! | `connector_versions`, `components`, `component_parts`, `component_objects` | the catalogue's own connectors; uploaded code by its digest, or where it is |
 //! | `publishers` | whose signatures of uploads an organization trusts |
 //! | `connections`, `connector_state`, `connector_logs` | connectors installed, what they remember, what they did |
 //! | `connection_accounts` | what authorizing a connection obtained, sealed: the organization's own (visitor '') and each visitor's |

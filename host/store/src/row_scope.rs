@@ -132,7 +132,7 @@ mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
     /// The operations that only their own conditions restrict, by file. Each has a reason: see [`super::RowScope::Host`].
-    const HOSTS_OWN: [&str; 56] = [
+    const HOSTS_OWN: [&str; 62] = [
         "alerts warn_of_expiry",
         "biller apply_biller_event",
         "catalogue delete_connector",
@@ -140,6 +140,12 @@ mod tests {
         "components forget_unfinished_uploads",
         "components put_parts",
         "components wasm",
+        "components/objects component_objects",
+        "components/objects components_in_database",
+        "components/objects due_component_objects",
+        "components/objects move_component_to_database",
+        "components/objects move_component_to_object",
+        "components/objects stored_component_objects",
         "crawls/due take_due_crawl",
         "database_roles grant_database_role",
         "database_roles revoke_database_role",

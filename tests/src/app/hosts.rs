@@ -30,6 +30,18 @@ impl TestApp {
         (first, second, line)
     }
 
+    /// Two hosts with settings by the names of their variables, each with compiled connectors of its own.
+    pub async fn pair_with_settings(settings: &[(&str, &str)]) -> (Self, Self) {
+        let launch = Self::on_a_database(&["127.0.0.1:9".parse().unwrap()], Parts::default()).await;
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let launch = Launch { settings: settings.iter().map(owned).collect(), ..launch };
+        let first = Self::launch(launch.clone()).await;
+        let second = first.another(&launch).await;
+        first.compiles_by_itself();
+        second.compiles_by_itself();
+        (first, second)
+    }
+
     /// So many hosts, which read documents with this extractor, with any servers at these addresses.
     pub async fn hosts_reading(count: usize, extractor: Arc<dyn Extractor>, addresses: &[SocketAddr]) -> Vec<Self> {
         let launch = Self::on_a_database(addresses, Parts { extractor: Some(extractor), ..Parts::default() }).await;

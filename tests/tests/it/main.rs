@@ -48,6 +48,7 @@ mod model_tokens;
 mod modules;
 mod oauth;
 mod oauth_answers;
+mod object_store;
 mod once;
 mod openapi;
 mod operator;

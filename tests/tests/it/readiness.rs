@@ -38,7 +38,7 @@ async fn a_ready_host_says_what_it_has_checked() {
     let app = TestApp::start().await;
     let (status, body, _) = ready(&app.url("")).await;
     assert_eq!(status, 200, "{body}");
-    let checks = json!({"serving": "ok", "database": "ok", "schema": "ok", "disk": "ok", "connectors": "ok"});
+    let checks = json!({"serving": "ok", "database": "ok", "schema": "ok", "disk": "ok", "connectors": "ok", "object_store": "ok"});
     assert_eq!(body, json!({"status": "ready", "read_only": false, "checks": checks}));
 }
 

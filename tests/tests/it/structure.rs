@@ -63,6 +63,7 @@ fn heavy_libraries_stay_in_one_crate() {
         ("chacha20poly1305", "vault"),
         ("jsonschema", "manifest"),
         ("tantivy", "search"),
+        ("object_store", "objects"),
         ("candle-core", "local-models"),
         ("tokenizers", "local-models"),
     ] {

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     error::StoreError,
     id::{ConnectionId, OrganizationId},
+    object::ObjectError,
     time::Timestamp,
 };
 
@@ -22,7 +23,16 @@ use crate::{
 #[async_trait]
 pub trait ComponentSource: Send + Sync + 'static {
     /// `None` when there is no such component.
-    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError>;
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, ComponentStoreError>;
+}
+
+/// Why a component's bytes can't be read or stored.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ComponentStoreError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
 }
 
 /// One call of an action.

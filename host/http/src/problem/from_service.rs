@@ -164,6 +164,7 @@ impl From<ConnectorError> for Problem {
                 let using = connections.into_iter().map(|(id, name)| UsingConnection { id, name }).collect();
                 Self::new(&kinds::CONNECTOR_IN_USE, detail).with(|members| members.connections = Some(using))
             }
+            ConnectorError::ObjectStore(_) => Self::new(&kinds::OBJECT_STORE_UNAVAILABLE, detail).retry_after(30),
             ConnectorError::Store(error) => error.into(),
         }
     }

@@ -120,6 +120,8 @@ kinds! {
         "The host, or one client address, has as many connections open as it may. `detail` tells which. Try again after `Retry-After`, and use connections for several requests. Operators find the limits in the handbook's page on operating; a proxy that many clients share has to be in `RESLY_TRUSTED_PROXIES`.";
     STORE_UNAVAILABLE = "store-unavailable", SERVICE_UNAVAILABLE, "The database can't be reached",
         "The host is up but its database isn't. Nothing was accepted or counted; try again after `Retry-After`.";
+    OBJECT_STORE_UNAVAILABLE = "object-store-unavailable", SERVICE_UNAVAILABLE, "The object store can't be used",
+        "The operator keeps uploaded components in an object store (`RESLY_COMPONENT_STORE`), which doesn't answer or refuses access. Nothing was stored; send the upload again after `Retry-After`. What is compiled already goes on running. The operator's log and `/readyz` tell more.";
     HOST_BUSY = "host-busy", SERVICE_UNAVAILABLE, "The host has as many large requests as it can take",
         "The memory for request bodies, or the queue of this organization for reading them, is full. Nothing was done or counted; send it again after `Retry-After`, and fewer at once.";
     OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, "More questions come than this host can accept",
@@ -164,8 +166,8 @@ kinds! {
         "The service answered with an error, with something unexpected, or not at all. `detail` tells which.";
     CONNECTOR_DENIED = "connector-denied", FORBIDDEN, "Policy doesn't allow this call",
         "The connection's settings, its state, the key, or what the connector may reach don't allow the action. `detail` tells which.";
-    CONNECTOR_BUSY = "connector-busy", SERVICE_UNAVAILABLE, "The sandbox is full",
-        "Too many connector calls are waiting. Nothing ran; try again after `Retry-After`.";
+    CONNECTOR_BUSY = "connector-busy", SERVICE_UNAVAILABLE, "The connector can't run at the moment",
+        "Too many connector calls are waiting, the connector is still being compiled, or its code can't be read for a moment; `detail` tells which. Nothing ran; try again after `Retry-After`.";
     CONNECTOR_DEADLINE = "connector-deadline", GATEWAY_TIMEOUT, "The connector ran out of time",
         "The call was stopped at its deadline. The service may have seen the request.";
     CONNECTOR_LIMIT = "connector-limit", BAD_GATEWAY, "The connector used more than it may",

@@ -17,7 +17,7 @@ use resly_core::{
     connector::{
         fault::{Fault, FaultKind},
         outbound::{Outbound, OutboundFailure, OutboundRequest, OutboundResponse},
-        sandbox::{CallState, ComponentSource, Invocation, Outcome, Sandbox, SetStateError},
+        sandbox::{CallState, ComponentSource, ComponentStoreError, Invocation, Outcome, Sandbox, SetStateError},
     },
     error::StoreError,
     id::OrganizationId,
@@ -144,7 +144,7 @@ impl Components {
 
 #[async_trait]
 impl ComponentSource for Components {
-    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, StoreError> {
+    async fn component(&self, digest: Digest) -> Result<Option<Bytes>, ComponentStoreError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let _open = self.gate.read().await;
         Ok(self.all.lock().unwrap().get(&digest).cloned())

@@ -63,6 +63,7 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
         origin: if wasm.is_some() { Origin::Uploaded } else { Origin::Declarative },
         component,
         wasm,
+        object: None,
         imports,
         state: VersionState::Ready,
         now,

@@ -19,6 +19,15 @@ pub enum DatabaseSubcommand {
     Snapshot { organization: String, to: PathBuf, force: bool },
     /// Moves an installation between the stores.
     Copy { from: String, to: String },
+    /// Moves uploaded components between the database and the bucket.
+    Components { to: ComponentPlace },
+}
+
+/// Where uploaded components may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComponentPlace {
+    Bucket,
+    Database,
 }
 
 pub fn command(settings: &[Arg]) -> Command {
@@ -61,6 +70,7 @@ pub fn command(settings: &[Arg]) -> Command {
                 .arg(force("Replaces a FILE that there is"))
                 .args(settings),
         )
+        .subcommand(components().args(settings))
         .subcommand(
             Command::new("copy")
                 .about("Copies an installation from SQLite to PostgreSQL or back, and compares every table")
@@ -74,6 +84,16 @@ pub fn command(settings: &[Arg]) -> Command {
                 .arg(place("to", "URL|FOLDER", "Where it is to be"))
                 .args(settings),
         )
+}
+
+fn components() -> Command {
+    Command::new("components")
+        .about("Moves uploaded components between the database and the bucket; prints one JSON line")
+        .after_help(
+            "The bucket is that of RESLY_COMPONENT_STORE. Hosts may go on serving, because the database tells of each \
+             component where it is. What ended early goes on when it is run again.",
+        )
+        .arg(Arg::new("to").long("to").required(true).value_parser(["bucket", "database"]).help("Where they are to be"))
 }
 
 fn place(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -132,6 +152,9 @@ pub fn parse(matches: &ArgMatches) -> Option<DatabaseSubcommand> {
             organization: text("organization")?,
             to: path("to")?,
             force: own.get_flag("force"),
+        },
+        "components" => DatabaseSubcommand::Components {
+            to: if text("to")? == "bucket" { ComponentPlace::Bucket } else { ComponentPlace::Database },
         },
         "copy" => DatabaseSubcommand::Copy { from: text("from")?, to: text("to")? },
         _ => DatabaseSubcommand::Revoke { role: text("role")? },

@@ -55,6 +55,11 @@ pub static SETTINGS: &[Setting] = &[
     open("data", "data", "Folder for SQLite, keys and caches"),
     secret("database_url", "postgres://… to keep everything in PostgreSQL; SQLite in the data folder without it"),
     secret("database_direct_url", "A way past a transaction pooler, for migrations"),
+    open(
+        "component_store",
+        "component-store",
+        "s3://bucket/prefix to keep uploaded components in a bucket, reached by AWS_ENDPOINT_URL and other AWS_…",
+    ),
     open("public_url", "public-url", "What the world calls this host, such as https://chat.example.com"),
     open(
         "internal_url",

@@ -1,5 +1,5 @@
 //! The configuration: flags, then `RESLY_*` variables, then `resly.toml`. It is validated as a whole, and every mistake
-//! is named at once. OpenTelemetry has its own variables, which other programs read too.
+//! is named at once. OpenTelemetry and AWS have their own variables, which other programs read too.
 
 mod clients;
 mod layers;
@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
 use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
+use resly_objects::BucketConfig;
 use resly_service::billing::SigningSecrets;
 use resly_telemetry::TelemetryConfig;
 use resly_vault::{MasterKeySource, MasterKeys};
@@ -38,6 +39,8 @@ pub struct Config {
     pub database_direct_url: Option<String>,
     /// The host's public URL. `http://<listen>` when it isn't set.
     pub public_url: Option<Url>,
+    /// The bucket for uploaded components. They are in the database when it isn't set.
+    pub component_store: Option<BucketConfig>,
     /// Where the other hosts of the database reach this one. The address on which it listens when it isn't set.
     pub internal_url: Option<String>,
     pub trusted_proxies: Vec<IpNet>,
@@ -118,7 +121,9 @@ impl Config {
         let layers = Layers::read(&sources.flags, sources.environment, file, &mut mistakes);
         Layers::check_names(&sources.variables, &mut mistakes);
         let telemetry = TelemetryConfig::read(sources.environment, &mut mistakes);
-        let config = Self { telemetry, ..Self::from_layers(&layers, &mut mistakes) };
+        let component_store =
+            layers.parsed("component_store", &mut mistakes, |text| BucketConfig::read(text, sources.environment));
+        let config = Self { telemetry, component_store, ..Self::from_layers(&layers, &mut mistakes) };
         if mistakes.is_empty() { Ok(config) } else { Err(ConfigError(mistakes)) }
     }
 
@@ -189,6 +194,7 @@ impl Config {
             drain: layers.parsed("drain_s", mistakes, drain).unwrap_or(DRAIN),
             metrics_token: layers.parsed("metrics_token", mistakes, metrics_token),
             telemetry: None,
+            component_store: None,
             log: log.unwrap_or_else(|| "info".to_owned()),
             log_format: layers.parsed("log_format", mistakes, log_format).unwrap_or_default(),
         }

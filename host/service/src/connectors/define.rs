@@ -26,6 +26,7 @@ pub async fn define(
         origin: Origin::Declarative,
         component: app.catalogue.runner(),
         wasm: None,
+        object: None,
         imports: Vec::new(),
         state: VersionState::Ready,
         now: app.clock.now(),

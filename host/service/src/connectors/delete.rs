@@ -19,7 +19,10 @@ pub async fn delete(
         return Err(ConnectorError::Bundled(connector));
     }
     match app.store.delete_connector(organization, connector, version).await? {
-        VersionRemoval::Gone => Ok(()),
+        VersionRemoval::Gone => {
+            app.components.sweep_soon().await;
+            Ok(())
+        }
         VersionRemoval::Missing => Err(ConnectorError::NoVersion),
         VersionRemoval::InUse(connections) => Err(ConnectorError::InUse(connections)),
     }

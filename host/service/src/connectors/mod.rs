@@ -7,8 +7,10 @@ mod upload;
 
 use resly_core::{
     boxed,
+    connector::sandbox::ComponentStoreError,
     error::StoreError,
     id::{ConnectionId, OrganizationId},
+    object::ObjectError,
 };
 use resly_manifest::{Digest, Manifest, Violation};
 use resly_store::{COMPILING_MOST, NewConnectorVersion, SavedVersion, Trust, VersionState};
@@ -61,8 +63,20 @@ pub enum ConnectorError {
     /// Connections with these ids and names use the version.
     #[error("{} use it; move them to another version, or delete them, first", names(.0))]
     InUse(Vec<(ConnectionId, String)>),
+    /// Nothing is stored.
+    #[error("the component can't be stored at the moment, because the object store can't be used; send it again later")]
+    ObjectStore(ObjectError),
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ComponentStoreError> for ConnectorError {
+    fn from(error: ComponentStoreError) -> Self {
+        match error {
+            ComponentStoreError::Store(error) => Self::Store(error),
+            ComponentStoreError::Object(error) => Self::ObjectStore(error),
+        }
+    }
 }
 
 impl From<InspectError> for ConnectorError {
@@ -116,11 +130,16 @@ pub async fn find(
 }
 
 /// Stores a version, unless its id or its number is taken. Returns its state.
-async fn keep(app: &App, new: NewConnectorVersion) -> Result<VersionState, ConnectorError> {
+async fn keep(app: &App, mut new: NewConnectorVersion) -> Result<VersionState, ConnectorError> {
     let Manifest { id, version, .. } = &new.asking.manifest;
     let (id, version) = (id.clone(), version.clone());
     if app.catalogue.is_bundled(&id) {
         return Err(ConnectorError::IdTaken(id));
+    }
+    if let Some(wasm) = &new.wasm
+        && let Some(object) = app.components.put(new.organization, new.component, wasm).await?
+    {
+        (new.wasm, new.object) = (None, Some(object));
     }
     match app.store.put_connector(new).await? {
         SavedVersion::As { state, .. } => Ok(state),

@@ -51,6 +51,7 @@ pub async fn upload(
         origin: Origin::Uploaded,
         component,
         wasm: Some(wasm),
+        object: None,
         imports,
         state: VersionState::Compiling,
         now: app.clock.now(),

@@ -37,21 +37,22 @@ fn asking(manifest: Manifest) -> RequestedGrants {
 }
 
 /// An upload of `code`, as far as `state`.
-fn upload(organization: OrganizationId, manifest: Manifest, code: &[u8], state: VersionState) -> NewConnectorVersion {
+pub fn upload(org: OrganizationId, manifest: Manifest, code: &[u8], state: VersionState) -> NewConnectorVersion {
     let wasm = Bytes::copy_from_slice(code);
     NewConnectorVersion {
-        organization,
+        organization: org,
         asking: asking(manifest),
         origin: Origin::Uploaded,
         component: Digest::of(&wasm),
         wasm: Some(wasm),
+        object: None,
         imports: vec!["resly:connector/http@1.0.0".to_owned()],
         state,
         now: at(0),
     }
 }
 
-fn version(version: &str, hosts: &[&str]) -> Manifest {
+pub fn version(version: &str, hosts: &[&str]) -> Manifest {
     Manifest {
         version: version.to_owned(),
         hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
@@ -72,7 +73,7 @@ fn decision(new: &NewConnectorVersion, approval: Approval) -> Decision {
     }
 }
 
-fn kept(state: VersionState, approval: Approval) -> SavedVersion {
+pub fn kept(state: VersionState, approval: Approval) -> SavedVersion {
     SavedVersion::As { state, approval }
 }
 

@@ -17,6 +17,7 @@ mod backup;
 mod billing;
 mod calls;
 mod catalogue;
+mod component_objects;
 mod concurrency;
 mod connections;
 mod copies;
