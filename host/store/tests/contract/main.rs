@@ -24,6 +24,7 @@ mod crawl_runs;
 mod crawls;
 mod database_roles;
 mod deletions;
+mod full_text;
 mod health;
 mod histories;
 mod hosts;
@@ -52,6 +53,7 @@ mod tokens;
 mod trials;
 mod turns;
 mod vault;
+mod vectors;
 
 /// Runs each function against both databases, and behind a pooler.
 macro_rules! both {
