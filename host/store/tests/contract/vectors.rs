@@ -65,6 +65,34 @@ async fn a_login_orders_its_own_passages_by_their_distance() {
     assert_eq!(texts(&mut bi, &nearest).await, ["east", "north", "west"]);
 }
 
+/// The handbook's page for SQL.
+const HANDBOOK: &str = include_str!("../../../../docs/dashboards.md");
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_queries_of_the_handbook_are_right() {
+    let backend = Backend::pgvector().await;
+    let (store, own) = backend.with(&[]).await;
+    let mut bi = login(&backend, &store, own).await;
+    let mut asked = 0;
+    for block in HANDBOOK.split("```sql\n").skip(1) {
+        let statements = block.split_once("```").unwrap().0.split(';').map(str::trim).filter(|text| !text.is_empty());
+        for statement in statements {
+            let statement = statement.replace("'[…]'", "array_fill(0.1::real, '{384}')::vector");
+            match statement.split_once(' ').unwrap().0 {
+                "SELECT" => {
+                    asked += 1;
+                    let plan = texts(&mut bi, &format!("EXPLAIN {statement}")).await;
+                    assert!(!plan.is_empty());
+                }
+                "CREATE" if statement.contains(" EXTENSION ") => {}
+                "CREATE" => backend.script(&statement).await,
+                _ => drop(bi.execute(sqlx::AssertSqlSafe(statement)).await.unwrap()),
+            }
+        }
+    }
+    assert_eq!(asked, 4);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_finite_number_arrives_as_it_is() {
     let backend = Backend::pgvector().await;
