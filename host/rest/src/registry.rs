@@ -152,6 +152,11 @@ impl Table {
         self.columns.iter().find(|column| column.name == name)
     }
 
+    /// Whether conditions may search what belongs to a row, by the name [`SEARCH`].
+    pub fn is_searched(&self) -> bool {
+        self.name == "knowledge_sources"
+    }
+
     /// Refuses a text that breaks a rule of its column, as PostgreSQL does.
     pub fn check(&self, column: &Column, text: &str) -> Result<(), RestError> {
         match self.checks.iter().find(|check| check.column == column.name && !check.rule.holds(text)) {
@@ -165,6 +170,9 @@ impl Table {
         }
     }
 }
+
+/// A name that is no column: a condition on it searches the passages of a row of `knowledge_sources`.
+pub const SEARCH: &str = "search";
 
 /// The table of this name.
 pub fn table(name: &str) -> Option<&'static Table> {

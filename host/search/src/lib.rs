@@ -18,3 +18,9 @@ mod vectors;
 mod words;
 
 pub use library::{AddError, Added, Library, NewText, Progress};
+
+/// The BCP-47 code of the language of a source, by its title and its text or the beginning of that; `und` where it isn't
+/// known.
+pub fn language(title: &str, text: &str) -> &'static str {
+    terms::language([[title, "", text]]).code()
+}

@@ -5,7 +5,6 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use resly_core::knowledge::PassageText;
 use tantivy::tokenizer;
 
 pub use resly_analysis::Language;
@@ -103,11 +102,11 @@ pub fn from_number(given: u64) -> Option<Language> {
     Language::ALL.iter().copied().find(|language| number(*language) == given)
 }
 
-/// The language of a source, which its passages show.
-pub fn language(passages: &[PassageText]) -> Language {
+/// The language of a source, which the titles, sections and texts of its passages show.
+pub fn language<'p>(passages: impl IntoIterator<Item = [&'p str; 3]>) -> Language {
     let mut sample = String::new();
     for passage in passages {
-        for text in [&passage.title, &passage.section, &passage.text] {
+        for text in passage {
             sample.push_str(text);
             sample.push('\n');
         }

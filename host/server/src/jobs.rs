@@ -11,6 +11,7 @@ use resly_service::{
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
+/// Also how late passages are brought up to date.
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a check or a webhook's message may be.
@@ -50,6 +51,7 @@ enum Job {
     Cancel,
     Renew,
     Tell,
+    Refresh,
 }
 
 impl Job {
@@ -62,16 +64,16 @@ impl Job {
         let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
         jobs.extend([Self::ReadFiles, Self::ReadPages, Self::Crawl, Self::Erase, Self::Sweep, Self::Objects]);
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
-        // this host.
+        // this host. Nor does SQLite derive anything from passages.
         if shared {
-            jobs.extend([Self::Cancel, Self::Renew, Self::Tell]);
+            jobs.extend([Self::Cancel, Self::Renew, Self::Tell, Self::Refresh]);
         }
         jobs
     }
 
     fn period(self) -> Duration {
         match self {
-            Self::Recover | Self::Objects => RECOVER_EVERY,
+            Self::Recover | Self::Objects | Self::Refresh => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
             Self::ReadFiles | Self::ReadPages | Self::Crawl => READ_EVERY,
@@ -103,6 +105,7 @@ impl Job {
                 Self::Cancel => cancel(&app).await,
                 Self::Renew => renew(&app).await,
                 Self::Tell => tell(&app).await,
+                Self::Refresh => refresh(&app).await,
             };
             self.measure(ok, &app);
         }
@@ -132,6 +135,7 @@ impl Job {
             Self::Cancel => "cancel",
             Self::Renew => "renew",
             Self::Tell => "tell",
+            Self::Refresh => "refresh",
         }
     }
 }
@@ -245,6 +249,12 @@ async fn delete_objects(app: &Arc<App>) -> bool {
     deleted.is_some()
 }
 
+/// Brings up to date what the database derives from passages.
+async fn refresh(app: &Arc<App>) -> bool {
+    logged(sources::refresh_passages(app).await, "words and vectors for SQL could not be derived from passages")
+        .is_some()
+}
+
 /// Makes some steps of the crawls that are due.
 async fn crawl(app: &Arc<App>) -> bool {
     logged(crawls::crawl_due(app).await, "crawls could not go on").is_some()
@@ -259,7 +269,7 @@ mod tests {
         let alone = Job::all(false, false);
         let mut shared = Job::all(true, false);
         shared.retain(|job| !alone.contains(job));
-        assert_eq!(shared, [Job::Cancel, Job::Renew, Job::Tell]);
+        assert_eq!(shared, [Job::Cancel, Job::Renew, Job::Tell, Job::Refresh]);
         assert_eq!((Job::all(false, true), Job::all(true, true)), (vec![], vec![Job::Renew]));
     }
 }

@@ -23,7 +23,7 @@ use crate::{
 pub const POSTGRES_BACKUP: &str = r#"pg_dump --format=custom --no-acl --file=FILE "$RESLY_DATABASE_URL""#;
 /// Restores such a `FILE` into a database that is empty.
 pub const POSTGRES_RESTORE: &str =
-    r#"pg_restore --exit-on-error --no-owner --no-acl --dbname="$RESLY_DATABASE_URL" FILE"#;
+    r#"pg_restore --exit-on-error --no-owner --no-acl --no-comments --dbname="$RESLY_DATABASE_URL" FILE"#;
 
 /// How long to wait for a lock, which only a start or an end of a host holds.
 const BUSY: Duration = Duration::from_secs(10);

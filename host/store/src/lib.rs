@@ -29,7 +29,7 @@
 //! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
 //! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `workflows` | as named |
-//! | `knowledge_sources`, `passages` | what a company knows, with its full-text index and vectors |
+//! | `knowledge_sources`, `passages`, `passage_refresh` | what a company knows, with its vectors; PostgreSQL's own full text and where a job goes on with it |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
 //! | `connector_versions`, `components`, `component_parts`, `component_objects` | the catalogue's own connectors; uploaded code by its digest, or where it is |
@@ -141,9 +141,9 @@ pub use self::{
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
-        BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, NewDocument, PageVersion,
-        ReadQueue, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument, StoredSource,
-        WaitingLimits,
+        BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, LanguageOf, NewDocument,
+        PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument,
+        StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},

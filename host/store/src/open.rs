@@ -1,5 +1,6 @@
 //! Opens the store: connects, checks versions, migrates the tables, and recovers what a dead process left.
 
+mod extensions;
 mod postgres;
 
 use std::{

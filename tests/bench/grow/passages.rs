@@ -38,6 +38,7 @@ pub async fn add(store: &Store, organization: OrganizationId, count: u64) -> Res
             identity: None,
             content_type: "text/plain".to_owned(),
             text: texts.join("\n\n"),
+            language: "und",
             embedder: embedder.name().to_owned(),
             passages: passages.collect(),
             created_at: SystemClock.now(),

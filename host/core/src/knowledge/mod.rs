@@ -58,6 +58,8 @@ pub struct NewSource {
     pub content_type: String,
     /// The original text, from which the passages can be cut and embedded again.
     pub text: String,
+    /// What its passages are written in, by the BCP-47 code; `und` where that isn't known.
+    pub language: &'static str,
     /// The embedder that made the vectors. Only vectors of one embedder are comparable.
     pub embedder: String,
     pub passages: Vec<NewPassage>,

@@ -145,6 +145,8 @@ pub struct NewRevision {
     pub title: String,
     pub content_type: String,
     pub text: String,
+    /// What its new passages are written in: see [`NewSource::language`](super::NewSource::language).
+    pub language: &'static str,
     /// The embedder that made the vectors.
     pub embedder: String,
     pub passages: Vec<RevisedPassage>,

@@ -4,9 +4,9 @@ use super::{count_condition, embedded, find_embed, operand};
 use crate::{
     error::{RestError, short},
     pattern::{Like, Regex},
-    plan::{Comparison, Filter, IsValue, Node, Operand, SetTest, Test},
-    registry::Type,
-    search::{Config, Form, TextQuery},
+    plan::{Comparison, Filter, IsValue, Node, Operand, Search, SetTest, Test},
+    registry::{SEARCH, Type},
+    search::{self, Config, Form, TextQuery},
     syntax::filter::{RawFilter, RawTest, RawValue},
     value::{self, Value},
 };
@@ -34,6 +34,10 @@ pub fn resolve(node: &Node, raw: &RawFilter, conditions: &mut usize) -> Result<F
                         "Bad operator on the embedded resource: only is null or not is null filters are allowed",
                     )),
                 };
+            }
+            if node.table.is_searched() && field.column == SEARCH && field.path.is_empty() {
+                count_condition(conditions, 1)?;
+                return found(test).map(Filter::Found);
             }
             let operand = operand(node.table, field)?;
             match test.modifier.as_deref() {
@@ -120,12 +124,7 @@ fn resolve_test(operand: &Operand, test: &RawTest) -> Result<Test, RestError> {
         "ov" => set(operand, SetTest::Overlaps, text),
         "fts" | "plfts" | "phfts" | "wfts" => {
             textual()?;
-            let form = match operator {
-                "fts" => Form::Query,
-                "plfts" => Form::Plain,
-                "phfts" => Form::Phrase,
-                _ => Form::Web,
-            };
+            let form = form(operator).unwrap_or(Form::Web);
             TextQuery::parse(form, Config::parse(test.modifier.as_deref())?, text).map(Test::Search)
         }
         "sl" | "sr" | "nxr" | "nxl" | "adj" => {
@@ -133,6 +132,31 @@ fn resolve_test(operand: &Operand, test: &RawTest) -> Result<Test, RestError> {
         }
         other => Err(RestError::syntax("filter", format!("there is no operator {}", short(other)))),
     }
+}
+
+/// How a search by this operator is written.
+fn form(operator: &str) -> Option<Form> {
+    Some(match operator {
+        "fts" => Form::Query,
+        "plfts" => Form::Plain,
+        "phfts" => Form::Phrase,
+        "wfts" => Form::Web,
+        _ => return None,
+    })
+}
+
+/// A search in what belongs to a row.
+fn found(test: &RawTest) -> Result<Search, RestError> {
+    let (Some(form), RawValue::One(text)) = (form(&test.operator), &test.value) else {
+        let operator = &test.operator;
+        return Err(RestError::unsupported(format!(
+            "the operator {operator} on {SEARCH}, which takes text searches alone"
+        )));
+    };
+    let config = search::config(test.modifier.as_deref())?;
+    // The bounds and the mistakes are those of other searches.
+    TextQuery::parse(form, Config::Simple, text)?;
+    Ok(Search { form, config, text: text.clone() })
 }
 
 fn sign(operator: &str) -> &'static str {

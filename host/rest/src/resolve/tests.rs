@@ -74,6 +74,12 @@ fn each_operator_has_its_types() {
         ("visitors", "select=...conversations(id)", "PGRST127"),
         ("conversations", "select=id,...visitors(id)", "42712"),
         ("workflows", "select=enabled::date", "42846"),
+        ("knowledge_sources", "search=eq.a", "PGRST127"),
+        ("knowledge_sources", "search=fts(klingon).a", "42704"),
+        ("knowledge_sources", "search=fts.a b", "42601"),
+        ("knowledge_sources", "select=search", "42703"),
+        ("knowledge_sources", "order=search", "42703"),
+        ("tickets", "search=fts.a", "42703"),
     ] {
         assert_eq!(self::code(name, query), code, "{name}?{query}");
     }
@@ -87,6 +93,7 @@ fn each_operator_has_its_types() {
             "select=id,...visitors(external_id,seen:last_seen_at::date)&order=visitors(external_id).desc",
         ),
         ("conversations", "select=id,messages(count)"),
+        ("knowledge_sources", "search=wfts(german).rückgabe&or=(search.fts.a,search.not.phfts(simple).b c)"),
     ] {
         assert!(read(name, query).is_ok(), "{name}?{query}: {:?}", read(name, query).err());
     }

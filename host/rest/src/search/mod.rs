@@ -20,6 +20,54 @@ const STOP: &str = " a about above after again against all am an and any are as 
     themselves then there these they this those through to too under until up very was we were what when where which \
     while who whom why will with you your yours yourself yourselves ";
 
+/// The languages of PostgreSQL's configurations, for searches that PostgreSQL reads itself. A server that doesn't know one of
+/// them reads its words as `simple`.
+const CONFIGS: [&str; 30] = [
+    "arabic",
+    "armenian",
+    "basque",
+    "catalan",
+    "danish",
+    "dutch",
+    "english",
+    "estonian",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hindi",
+    "hungarian",
+    "indonesian",
+    "irish",
+    "italian",
+    "lithuanian",
+    "nepali",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "serbian",
+    "simple",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
+    "yiddish",
+];
+
+/// PostgreSQL's configuration of this name; `english` when none is named.
+pub(crate) fn config(name: Option<&str>) -> Result<&'static str, RestError> {
+    let name = name.unwrap_or("english");
+    CONFIGS
+        .into_iter()
+        .find(|config| *config == name)
+        .ok_or_else(|| unknown_config(name).hint(format!("There are {}.", CONFIGS.join(", "))))
+}
+
+fn unknown_config(name: &str) -> RestError {
+    RestError::new(400, "42704", format!("text search configuration \"{}\" does not exist", short(name)))
+}
+
 /// How words are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Config {
@@ -42,12 +90,7 @@ impl Config {
         match name {
             None | Some("english") => Ok(Self::English),
             Some("simple") => Ok(Self::Simple),
-            Some(other) => Err(RestError::new(
-                400,
-                "42704",
-                format!("text search configuration \"{}\" does not exist", short(other)),
-            )
-            .hint("`english` and `simple` are there.")),
+            Some(other) => Err(unknown_config(other).hint("`english` and `simple` are there.")),
         }
     }
 

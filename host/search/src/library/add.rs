@@ -16,7 +16,10 @@ use resly_core::{
 };
 
 use super::Library;
-use crate::chunk::{Chunk, TooMuchMarkup, chunk};
+use crate::{
+    chunk::{Chunk, TooMuchMarkup, chunk},
+    terms,
+};
 
 /// Texts that the embedder gets at once.
 const BATCH: usize = 64;
@@ -157,6 +160,7 @@ impl Library {
         chunks: Vec<Chunk>,
     ) -> Result<NewSource, AddError> {
         let vectors = self.embed_all(&new.title, &chunks, &Progress::default()).await?;
+        let language = language_of(&new.title, &chunks);
         let now = self.clock.now();
         let passages = chunks.into_iter().zip(vectors).map(|(Chunk { section, text }, vector)| NewPassage {
             id: PassageId(self.random.uuid(now)),
@@ -173,6 +177,7 @@ impl Library {
             identity: new.identity,
             content_type: new.content_type,
             text: new.text.replace('\0', ""),
+            language,
             embedder: self.embedder.name().to_owned(),
             passages,
             created_at: now,
@@ -198,6 +203,7 @@ impl Library {
         let missing: Vec<Chunk> =
             chunks.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(chunk, _)| chunk.clone()).collect();
         let mut vectors = self.embed_all(&new.title, &missing, progress).await?.into_iter();
+        let language = language_of(&new.title, &chunks);
         let now = self.clock.now();
         let mut passages = Vec::with_capacity(chunks.len());
         for (Chunk { section, text }, kept) in chunks.into_iter().zip(kept) {
@@ -217,6 +223,7 @@ impl Library {
             title: new.title.replace('\0', ""),
             content_type: new.content_type,
             text: new.text.replace('\0', ""),
+            language,
             embedder: self.embedder.name().to_owned(),
             passages,
         })
@@ -286,6 +293,11 @@ impl Library {
         progress.set(vectors.len(), chunks.len());
         Ok(vectors)
     }
+}
+
+/// The code of the language that a source is written in, as the index of words has it.
+fn language_of(title: &str, chunks: &[Chunk]) -> &'static str {
+    terms::language(chunks.iter().map(|Chunk { section, text }| [title, section.as_str(), text.as_str()])).code()
 }
 
 /// The number of chunks, which has bounds.

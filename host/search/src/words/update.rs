@@ -106,7 +106,8 @@ impl WordsUpdate {
         let fields = self.fields.clone();
         let writer = self.writer()?;
         for source in texts.chunk_by(|a, b| a.revision == b.revision) {
-            let language = terms::language(source);
+            let parts = source.iter().map(|PassageText { title, section, text, .. }| [title, section, text]);
+            let language = terms::language(parts.map(|parts| parts.map(String::as_str)));
             for passage in source {
                 writer.add_document(document(&fields, passage, language))?;
             }

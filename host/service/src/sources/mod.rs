@@ -6,6 +6,7 @@ mod delete;
 mod fetch;
 mod page;
 mod read;
+mod refresh;
 mod replace;
 mod upload;
 
@@ -25,6 +26,7 @@ pub use self::{
     delete::delete_hidden,
     page::{NewPage, add_page},
     read::{read_files, read_pages},
+    refresh::refresh_passages,
     replace::{Put, put, replace, replace_all},
     upload::{FILE_MOST, NewFile, upload},
 };

@@ -14,7 +14,10 @@ use resly_core::{
     time::Timestamp,
 };
 
-use super::{PassagePlace, bump, count_embeddings, insert_passage, insert_source, passage_bytes};
+use super::{
+    bump, count_embeddings, insert_source,
+    passages::{PassagePlace, insert_passage, passage_bytes},
+};
 use crate::{
     RowScope, Store,
     error::OperationError,
@@ -104,8 +107,7 @@ impl Store {
                     if there.is_none() {
                         return Err(OperationError::Refused(AddSourceError::Changed));
                     }
-                    let at =
-                        PassagePlace { organization, source: id, title: &source.title, embedder: &source.embedder };
+                    let at = PassagePlace::of(&source);
                     for (n, passage) in source.passages.iter().enumerate().skip(from).take(GROUP) {
                         insert_passage(&mut db, at, i64::try_from(n).unwrap_or(i64::MAX), passage).await?;
                     }

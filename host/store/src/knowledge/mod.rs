@@ -1,15 +1,17 @@
 //! Knowledge: sources, passages and their vectors. `sources.rs` finds sources, `revise.rs` changes their content, `delete.rs`
-//! deletes them, `documents.rs` adds documents that are read later, `queue.rs` has those that wait, and `fuel.rs` counts what
-//! reading them burns.
+//! deletes them, `documents.rs` adds documents that are read later, `queue.rs` has those that wait, `passages.rs` writes
+//! passages, and `fuel.rs` counts what reading them burns.
 //!
-//! The host's own search, in `search`, reads them from here. The full-text columns beside them are for those who
-//! query the database themselves.
+//! The host's own search, in `search`, reads them from here. What PostgreSQL derives from passages beside that is for those
+//! who query the database themselves; `refresh.rs` brings it up to date.
 
 mod delete;
 mod documents;
 mod fuel;
 mod groups;
+mod passages;
 mod queue;
+mod refresh;
 mod revise;
 mod sources;
 
@@ -20,8 +22,7 @@ use resly_core::{
     error::StoreError,
     id::{OrganizationId, PassageId, RevisionId, SourceId},
     knowledge::{
-        AddSourceError, KnowledgeStore, NewPassage, NewSource, Passage, PassageText, RevisionSize, Source,
-        StoredVector, Synonyms,
+        AddSourceError, KnowledgeStore, NewSource, Passage, PassageText, RevisionSize, Source, StoredVector, Synonyms,
     },
     meter::Meter,
     time::{Period, Timestamp},
@@ -29,7 +30,6 @@ use resly_core::{
 
 #[cfg(test)]
 pub(crate) use self::delete::DELETE_STATEMENTS;
-use self::sources::SourceRow;
 pub(crate) use self::{
     delete::{PageKey, batch, delete_pages, hide_some},
     revise::revise,
@@ -39,8 +39,13 @@ pub use self::{
     documents::{EnqueueError, Enqueued, NewDocument, StoredDocument, WaitingLimits},
     fuel::BurntFuel,
     queue::{DueSource, FAILURES_MOST, ReadQueue, ReadResult},
+    refresh::LanguageOf,
     revise::{ChangedBy, FinishedRead, SourceChange, SourceMove, SourceWrite},
     sources::{PageVersion, SourceQuery, StoredSource},
+};
+use self::{
+    passages::{PassagePlace, from_bytes, insert_passage, passage_bytes},
+    sources::SourceRow,
 };
 use crate::{
     Store,
@@ -53,20 +58,10 @@ use crate::{
     usage::{self, Refusal},
 };
 
-/// Little-endian, whatever machine wrote it.
-fn to_bytes(vector: &[f32]) -> Vec<u8> {
-    vector.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn from_bytes(bytes: &[u8]) -> Vec<f32> {
-    let (values, _) = bytes.as_chunks::<4>();
-    values.iter().map(|value| f32::from_le_bytes(*value)).collect()
-}
-
 async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError<AddSourceError>> {
     let (organization, now) = (source.organization, source.created_at);
     insert_source(db, source, source.passages.len() as u64, "ready").await?;
-    let at = PassagePlace { organization, source: source.id, title: &source.title, embedder: &source.embedder };
+    let at = PassagePlace::of(source);
     for (position, passage) in (0_i64..).zip(&source.passages) {
         insert_passage(db, at, position, passage).await?;
     }
@@ -103,43 +98,6 @@ async fn insert_source(
         status
     )?;
     if inserted == 0 { Err(OperationError::Refused(AddSourceError::Exists)) } else { Ok(()) }
-}
-
-/// What the passages of one revision share.
-#[derive(Clone, Copy)]
-struct PassagePlace<'s> {
-    organization: OrganizationId,
-    source: SourceId,
-    title: &'s str,
-    embedder: &'s str,
-}
-
-async fn insert_passage(
-    db: &mut Conn<'_>,
-    at: PassagePlace<'_>,
-    position: i64,
-    passage: &NewPassage,
-) -> Result<(), sqlx::Error> {
-    execute!(
-        db,
-        "INSERT INTO passages
-             (id, organization_id, source_id, position, title, section, text, embedder, vector)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        Id(passage.id.0),
-        Id(at.organization.0),
-        Id(at.source.0),
-        position,
-        Text(at.title),
-        Text(&passage.section),
-        Text(&passage.text),
-        at.embedder,
-        to_bytes(&passage.vector)
-    )
-    .map(drop)
-}
-
-fn passage_bytes(passage: &NewPassage) -> usize {
-    passage.text.len() + passage.section.len() + 4 * passage.vector.len()
 }
 
 /// Counts what was embedded, and bills it.

@@ -9,7 +9,12 @@ use resly_core::{
     time::Timestamp,
 };
 
-use super::{PassagePlace, bump, count_embeddings, groups::GROUP, insert_passage, passage_bytes, sources::PageVersion};
+use super::{
+    bump, count_embeddings,
+    groups::GROUP,
+    passages::{PassagePlace, insert_passage, passage_bytes},
+    sources::PageVersion,
+};
 use crate::{
     Store,
     error::{OperationError, failed},
@@ -175,7 +180,8 @@ async fn replace_passages(
              AND id NOT IN (SELECT value::uuid FROM jsonb_array_elements_text($3))",
     );
     execute!(db, sql, Id(source.0), Id(organization.0), Json(&kept))?;
-    let at = PassagePlace { organization, source, title: &revision.title, embedder: &revision.embedder };
+    let NewRevision { title, language, embedder, .. } = revision;
+    let at = PassagePlace { organization, source, title, language, embedder };
     let mut bytes = revision.text.len();
     for (position, passage) in (0_i64..).zip(&revision.passages) {
         match passage {
@@ -223,6 +229,7 @@ fn first_content(change: &SourceChange) -> NewSource {
         identity: None,
         content_type: String::new(),
         text: String::new(),
+        language: revision.language,
         embedder: revision.embedder.clone(),
         passages: new.collect(),
         created_at: *now,

@@ -9,7 +9,8 @@ use sqlx::{
 };
 
 use super::{
-    ACQUIRE, COPY_PROGRESS, DIRECT_CONNECTIONS, OpenError, REST_CONNECTIONS, StoreConfig, postgres_migrations,
+    ACQUIRE, COPY_PROGRESS, DIRECT_CONNECTIONS, OpenError, REST_CONNECTIONS, StoreConfig, extensions,
+    postgres_migrations,
 };
 use crate::{Backend, Store, error::describe, rest::RestPool, row_scope::BoundRole};
 
@@ -97,8 +98,8 @@ pub(crate) async fn connect_postgres(url: &str) -> Result<PgConnection, OpenErro
 /// Brings the tables up to date. Hosts that start at once do it one after the other, by an advisory lock.
 pub(crate) async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
     conn.execute(MIGRATING).await.map_err(OpenError::Connect)?;
-    postgres_migrations().run(conn).await?;
-    Ok(())
+    postgres_migrations().run(&mut *conn).await?;
+    extensions::prepare(conn).await.map_err(OpenError::Connect)
 }
 
 /// Why there is no connection by this URL. What TLS refuses has its next step.

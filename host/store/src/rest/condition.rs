@@ -1,8 +1,9 @@
 //! Conditions as SQL.
 
 use resly_rest::{
-    plan::{Comparison, Embed, Filter, IsValue, Node, Operand, SetTest, Test},
+    plan::{Comparison, Embed, Filter, IsValue, Node, Operand, Search, SetTest, Test},
     registry::Type,
+    search::Form,
     value::Value,
 };
 
@@ -49,6 +50,7 @@ pub(super) fn push(statement: &mut Statement, depth: usize, node: &Node, filter:
             statement.push(")");
         }
         Filter::Embedded(at) => exists(statement, depth, &node.embeds[*at]),
+        Filter::Found(search) => push_found(statement, depth, search),
         Filter::Test(operand, test) => {
             statement.push("(");
             push_test(statement, depth, operand, test);
@@ -92,6 +94,22 @@ fn exists(statement: &mut Statement, depth: usize, embed: &Embed) {
 pub(super) fn join(statement: &mut Statement, depth: usize, embed: &Embed) {
     let (own, other) = if embed.to_one { (embed.key.column, "id") } else { ("id", embed.key.column) };
     statement.column(depth + 1, other).push(" = ").column(depth, own);
+}
+
+/// The condition that a search finds a passage of the source. On SQLite there is none by then: see `scan`.
+///
+/// PostgreSQL's function uses the index of words, which a condition on `passages` can't under row-level security. It sees the
+/// organization of the transaction. Where the host isn't bound to one, it takes the one that is named.
+fn push_found(statement: &mut Statement, depth: usize, search: &Search) {
+    statement.push("(").column(depth, "id").push(" IN (SELECT found.source_id FROM resly_search(");
+    statement.push(match search.form {
+        Form::Query => "to_tsquery",
+        Form::Plain => "plainto_tsquery",
+        Form::Phrase => "phraseto_tsquery",
+        Form::Web => "websearch_to_tsquery",
+    });
+    statement.push("(resly_text_config('").push(search.config).push("'), ").text(&search.text).push("), ");
+    statement.own_organization().push(") AS found))");
 }
 
 fn push_test(statement: &mut Statement, depth: usize, operand: &Operand, test: &Test) {

@@ -103,6 +103,8 @@ fn refusal(error: &sqlx::Error) -> Option<RestError> {
         "23503" => Some(referenced()),
         "22003" => Some(RestError::new(400, "22003", "bigint out of range")),
         "2201B" => Some(RestError::new(400, "2201B", "invalid regular expression")),
+        // No other text in a statement has a grammar that the database reads.
+        "42601" => Some(RestError::new(400, "42601", "syntax error in tsquery")),
         "54000" | "54001" | "54011" => Some(RestError::too_much("the request is too complex for the database")),
         _ => None,
     }

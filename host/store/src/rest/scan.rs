@@ -10,7 +10,7 @@ use resly_core::id::OrganizationId;
 use resly_rest::{
     RestError, limits,
     plan::{Filter, Node, Operand, SetTest, Test},
-    registry::Type,
+    registry::{SEARCH, Type},
     value::Value,
 };
 use serde_json::Value as Json;
@@ -40,6 +40,10 @@ pub(super) fn resolve<'f>(
         }
         for embed in &mut node.embeds {
             resolve(db, organization, &mut embed.node).await?;
+        }
+        if node.filters.iter().any(searches_passages) {
+            let what = format!("a condition on {SEARCH}, which PostgreSQL alone has: this host's store is SQLite");
+            return Err(RestError::unsupported(what).hint("POST /api/search finds passages on both.").into());
         }
         let long = node.filters.iter().map(pattern_bytes).sum::<usize>() > limits::LIKE_IN_SQLITE;
         // The others narrow what is compared.
@@ -76,7 +80,16 @@ fn pattern_bytes(filter: &Filter) -> usize {
         Filter::And(filters) | Filter::Or(filters) => filters.iter().map(pattern_bytes).sum(),
         Filter::Not(filter) => pattern_bytes(filter),
         Filter::Test(_, Test::Like(like) | Test::ILike(like)) => like.like().len(),
-        Filter::Test(..) | Filter::Embedded(_) => 0,
+        Filter::Test(..) | Filter::Embedded(_) | Filter::Found(_) => 0,
+    }
+}
+
+fn searches_passages(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => filters.iter().any(searches_passages),
+        Filter::Not(filter) => searches_passages(filter),
+        Filter::Found(_) => true,
+        Filter::Test(..) | Filter::Embedded(_) => false,
     }
 }
 
@@ -85,7 +98,7 @@ fn needs_scan(filter: &Filter, long: bool) -> bool {
         Filter::And(filters) | Filter::Or(filters) => filters.iter().any(|filter| needs_scan(filter, long)),
         Filter::Not(filter) => needs_scan(filter, long),
         Filter::Test(operand, test) => is_scanned(operand, test, long),
-        Filter::Embedded(_) => false,
+        Filter::Embedded(_) | Filter::Found(_) => false,
     }
 }
 
@@ -100,7 +113,7 @@ fn collect<'f>(filter: &'f mut Filter, long: bool, found: &mut Vec<(&'f Operand,
                 found.push((operand, test));
             }
         }
-        Filter::Embedded(_) => {}
+        Filter::Embedded(_) | Filter::Found(_) => {}
     }
 }
 

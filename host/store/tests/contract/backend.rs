@@ -46,6 +46,11 @@ impl Backend {
         Self { url: Some(postgres::database().await), ..Self::sqlite() }
     }
 
+    /// A server that has `pgvector`.
+    pub async fn pgvector() -> Self {
+        Self { url: Some(postgres::pgvector_database().await), ..Self::sqlite() }
+    }
+
     /// PostgreSQL behind PgBouncer, which gives each transaction another server.
     pub async fn pooled() -> Self {
         let direct = Self::postgres().await;

@@ -69,6 +69,7 @@ pub(crate) fn read(crawl: &DueCrawl, text: &str) -> (SourceId, PageResult) {
         title: text.to_owned(),
         content_type: "text/markdown".to_owned(),
         text: text.to_owned(),
+        language: "en",
         embedder: "test".to_owned(),
         passages: vec![RevisedPassage::New(passage)],
     };

@@ -89,6 +89,7 @@ both! {
         }
         for refused in [
             "SELECT * FROM api_keys",
+            "SELECT * FROM passage_refresh",
             "SELECT * FROM connections",
             "SELECT * FROM vault_keys",
             "SELECT * FROM database_roles",

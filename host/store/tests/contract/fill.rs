@@ -89,7 +89,8 @@ pub async fn schema(backend: &Backend) -> Schema {
         "SELECT c.relname || '|' || a.attname || '|' || (NOT a.attnotnull)::int
          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
          WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-         AND c.relname <> '_sqlx_migrations' ORDER BY c.relname, a.attnum"
+         AND c.relname NOT IN ('_sqlx_migrations', 'passage_refresh')
+         AND NOT (c.relname = 'passages' AND a.attname IN ('search', 'embedding')) ORDER BY c.relname, a.attnum"
     };
     let kinds = kinds().await;
     let mut schema = Schema::new();

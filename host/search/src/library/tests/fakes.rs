@@ -324,6 +324,7 @@ pub fn store_only(setup: &Setup, title: &str, words: &str) {
         identity: None,
         content_type: "text/plain".to_owned(),
         text: words.to_owned(),
+        language: "und",
         embedder: "topics".to_owned(),
         passages: vec![passage],
         created_at: now(),

@@ -3,5 +3,6 @@
 pub mod data;
 mod embeds;
 mod reads;
+mod searches;
 mod touches;
 mod writes;
