@@ -246,7 +246,8 @@ fn write_text(text: &str, out: &mut String) {
     }
 }
 
-fn array_literal(texts: &[String]) -> String {
+/// A list as PostgreSQL writes and reads it.
+pub(super) fn array_literal(texts: &[String]) -> String {
     let item = |text: &String| {
         let plain = !text.is_empty()
             && !text.eq_ignore_ascii_case("null")

@@ -5,6 +5,7 @@ use resly_rest::{registry::Type, value::Value};
 use sqlx::{postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
+use super::cell;
 use crate::{
     query::Query,
     sql::Conn,
@@ -138,16 +139,21 @@ impl Statement {
 
     /// ` IN` a list of values of one type.
     pub fn among_values(&mut self, kind: Type, values: &[Value]) -> &mut Self {
-        let texts: Vec<String> = values.iter().map(list_text).collect();
         match &mut self.query {
             Query::Sqlite(query) => {
+                let texts: Vec<String> = values.iter().map(list_text).collect();
                 let json = match kind {
                     Type::Bigint | Type::Boolean => format!("[{}]", texts.join(",")),
                     _ => serde_json::to_string(&texts).unwrap_or_default(),
                 };
                 query.push(" IN (SELECT value FROM json_each(").push_bind(json).push("))");
             }
+            Query::Postgres(query) if kind == Type::Texts => {
+                let literals: Vec<String> = values.iter().map(array_literal).collect();
+                query.push(" IN (SELECT literal::text[] FROM UNNEST(").push_bind(literals).push(") AS literal)");
+            }
             Query::Postgres(query) => {
+                let texts: Vec<String> = values.iter().map(list_text).collect();
                 query.push(" = ANY((").push_bind(texts).push(")::");
                 query.push(match kind {
                     Type::Uuid => "uuid[]",
@@ -254,6 +260,16 @@ fn list_text(value: &Value) -> String {
         Value::Bool(truth) => truth.to_string(),
         Value::Time(at) => at.to_string(),
         Value::Json(json) => json.to_string(),
-        Value::Texts(_) | Value::Null => String::new(),
+        // As SQLite holds it.
+        Value::Texts(texts) => serde_json::to_string(texts).unwrap_or_default(),
+        Value::Null => String::new(),
+    }
+}
+
+/// A list as PostgreSQL reads it.
+fn array_literal(value: &Value) -> String {
+    match value {
+        Value::Texts(texts) => cell::array_literal(texts),
+        other => list_text(other),
     }
 }

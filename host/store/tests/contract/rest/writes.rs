@@ -141,6 +141,7 @@ both! {
         for (condition, found) in [
             ("tags=cs.{vip}", 1), ("tags=cs.{vip,x}", 0), ("tags=cd.{vip,\"a b\",x}", 3), ("tags=ov.{x,vip}", 1),
             ("tags=eq.{vip,\"a b\"}", 1), ("tags=eq.{}", 2), ("tags=not.cs.{vip}", 2), ("tags=isdistinct.{}", 1), ("tags=cs.{}", 3),
+            ("tags=in.({},{x})", 2), ("tags=in.({},\"{vip,\\\"a b\\\"}\")", 3), ("tags=not.in.({})", 1), ("tags=in.()", 0),
         ] {
             assert_eq!(rows(&store, OWN, &format!("conversations?{condition}")).await.unwrap().rows.len(), found, "{condition}");
         }
