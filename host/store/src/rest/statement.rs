@@ -32,6 +32,8 @@ pub struct FoundRow {
     pub id: Uuid,
     /// In the database's own precision.
     pub updated_at: String,
+    /// Of its texts.
+    pub bytes: u64,
 }
 
 impl Statement {

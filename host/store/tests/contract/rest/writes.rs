@@ -92,6 +92,13 @@ both! {
         let twice = r#"[{"external_id":"x"},{"external_id":"x"}]"#;
         assert_eq!(insert(&store, OWN, select, twice, Some(Upsert("external_id", Resolution::Merge))).await.unwrap_err(), "21000");
         assert_eq!(insert(&store, OWN, select, twice, None).await.unwrap_err(), "23505");
+        backend.execute(if backend.is_sqlite() {
+            "UPDATE tickets SET body = hex(zeroblob(9000000)) WHERE subject = 'new'"
+        } else {
+            "UPDATE tickets SET body = repeat('0', 18000000) WHERE subject = 'new'"
+        }).await;
+        let merged = insert(&store, OWN, "tickets?select=id", ticket, Some(Upsert("id", Resolution::Merge))).await;
+        assert_eq!(merged.unwrap_err(), "54000", "it rewrites a row of more bytes than a change may write");
         expect(&store, &[("visitors?select=count()", r#"[{"count":2}]"#)]).await;
     }
 
