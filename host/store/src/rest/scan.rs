@@ -119,7 +119,7 @@ async fn matching(
     condition::push_from(&mut statement, 0, node);
     let (mut texts, mut seen, mut bytes, mut longest) = (Vec::new(), 0_usize, 0_usize, 0_usize);
     statement
-        .visit(db, &mut |row| {
+        .visit(db, &mut |row| -> Result<bool, Halt> {
             seen += 1;
             let id = cell::uuid_at(&row, 0)?;
             if let (Some(id), Cell::Text(text)) = (id, Cell::read(&row, 1, CellType::Column(Type::Text))?) {

@@ -1,5 +1,7 @@
 //! A statement under construction: fixed text, names of the registry, and bound values.
 
+use std::time::{Duration, Instant};
+
 use resly_core::id::OrganizationId;
 use resly_rest::{registry::Type, value::Value};
 use sqlx::{postgres::PgRow, sqlite::SqliteRow};
@@ -197,49 +199,68 @@ impl Statement {
         self
     }
 
-    /// Runs the statement for its rows, of which at most `most` are kept.
+    /// Runs the statement for its rows, of which at most `most` are kept. They are small: ids, times and numbers.
     pub(super) async fn fetch(self, db: &mut Conn<'_>, most: usize) -> Result<Vec<AnyRow>, sqlx::Error> {
-        use futures::TryStreamExt;
         let mut rows = Vec::new();
+        let mut keep = |row: AnyRow| {
+            rows.push(row);
+            Ok::<_, sqlx::Error>(rows.len() < most)
+        };
+        self.visit(db, &mut keep).await?;
+        Ok(rows)
+    }
+
+    /// Runs the statement and gives each row to a visitor, until it wants no more. One row is in memory at a time, and other
+    /// tasks have their turns in between.
+    pub(super) async fn visit<E: From<sqlx::Error>>(
+        self,
+        db: &mut Conn<'_>,
+        visitor: &mut (dyn FnMut(AnyRow) -> Result<bool, E> + Send),
+    ) -> Result<(), E> {
+        use futures::TryStreamExt;
+        let mut turn = Turn::begin();
         match (self.query, db.conn()) {
             (Query::Sqlite(mut query), Conn::Sqlite(conn)) => {
                 let mut found = query.build().fetch(conn);
-                while rows.len() < most
-                    && let Some(row) = found.try_next().await?
-                {
-                    rows.push(AnyRow::Sqlite(row));
+                while let Some(row) = found.try_next().await? {
+                    if !visitor(AnyRow::Sqlite(row))? {
+                        break;
+                    }
+                    turn.share().await;
                 }
             }
             (Query::Postgres(mut query), Conn::Postgres { conn, named }) => {
                 let mut found = query.build().persistent(named).fetch(conn);
-                while rows.len() < most
-                    && let Some(row) = found.try_next().await?
-                {
-                    rows.push(AnyRow::Postgres(row));
+                while let Some(row) = found.try_next().await? {
+                    if !visitor(AnyRow::Postgres(row))? {
+                        break;
+                    }
+                    turn.share().await;
                 }
             }
-            _ => return Err(wrong_database()),
-        }
-        Ok(rows)
-    }
-
-    /// Runs the statement and gives each row to a visitor, until it wants no more.
-    pub(super) async fn visit(
-        self,
-        db: &mut Conn<'_>,
-        visitor: &mut (dyn FnMut(AnyRow) -> Result<bool, sqlx::Error> + Send),
-    ) -> Result<(), sqlx::Error> {
-        use futures::TryStreamExt;
-        let (Query::Sqlite(mut query), Conn::Sqlite(conn)) = (self.query, db.conn()) else {
-            return Err(wrong_database());
-        };
-        let mut found = query.build().fetch(conn);
-        while let Some(row) = found.try_next().await? {
-            if !visitor(AnyRow::Sqlite(row))? {
-                break;
-            }
+            _ => return Err(wrong_database().into()),
         }
         Ok(())
+    }
+}
+
+/// How long a request works on its rows before other tasks have a turn.
+const TURN: Duration = Duration::from_millis(5);
+
+/// A request's turn on a thread that all share.
+pub(super) struct Turn(Instant);
+
+impl Turn {
+    pub fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Lets other tasks run when the turn is over. A deadline is looked at then, too.
+    pub async fn share(&mut self) {
+        if self.0.elapsed() >= TURN {
+            tokio::task::yield_now().await;
+            *self = Self::begin();
+        }
     }
 }
 
