@@ -76,11 +76,12 @@ impl Store {
     pub async fn find_rest(&self, change: &RestChange) -> Result<FoundRows, RestStoreError> {
         let doing = "find the rows to change by REST";
         let mut reader = self.rest_reader(change.organization, doing, true).await?;
+        let place = reader.place();
         let mut db = reader.conn();
         let (organization, mut node) = (change.organization, change.node.clone());
         let reads_rows = change.returns && (change.set.is_none() || self.returns_later(change));
         let work = async {
-            scan::resolve(&mut db, organization, &mut node).await?;
+            scan::resolve(&mut db, &place, organization, &mut node).await?;
             let rows = read::found(&mut db, organization, &node).await?;
             check_number(change, rows.len())?;
             let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
@@ -127,10 +128,11 @@ impl Store {
     ) -> Result<RestRows, RestStoreError> {
         let doing = "read the rows that were written by REST";
         let mut reader = self.rest_reader(organization, doing, true).await?;
+        let place = reader.place();
         let mut db = reader.conn();
         let work = async {
             node.filters.clear();
-            scan::resolve(&mut db, organization, &mut node).await?;
+            scan::resolve(&mut db, &place, organization, &mut node).await?;
             insert::returned(&mut db, organization, Some(&node), &ids).await
         };
         reader::within_time(doing, work).await

@@ -10,6 +10,7 @@ mod cell;
 mod change;
 mod condition;
 mod embed;
+mod expression;
 mod insert;
 mod operand;
 mod order;

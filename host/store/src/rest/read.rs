@@ -14,7 +14,8 @@ use super::{
     cell::{self, Cell, CellType},
     condition,
     embed::{self, Budget},
-    order, reader,
+    order,
+    reader::{self, Place},
     render::RestRows,
     scan,
     select::Selection,
@@ -40,16 +41,17 @@ impl Store {
         let doing = "read rows by REST";
         let snapshot = read.count || !read.node.embeds.is_empty();
         let mut reader = self.rest_reader(read.organization, doing, snapshot).await?;
+        let place = reader.place();
         let mut db = reader.conn();
-        let work = self::read(&mut db, read);
+        let work = self::read(&mut db, &place, read);
         reader::within_time(doing, work).await
     }
 }
 
 /// The rows of a read, on a connection.
-pub(super) async fn read(db: &mut Conn<'_>, read: RestRead) -> Result<RestRows, Halt> {
+pub(super) async fn read(db: &mut Conn<'_>, place: &Place, read: RestRead) -> Result<RestRows, Halt> {
     let RestRead { organization, mut node, count, rows: wants_rows } = read;
-    scan::resolve(db, organization, &mut node).await?;
+    scan::resolve(db, place, organization, &mut node).await?;
     let names = resolve::member_names(&node);
     let mut budget = Budget::default();
     let rows = if wants_rows {

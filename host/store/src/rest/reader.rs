@@ -78,8 +78,11 @@ impl RestPool {
 /// A connection for one read.
 pub(super) struct RestReader {
     connection: Connection,
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
+
+/// A place in an organization's share. What works on for a read on another thread holds it as well.
+pub(super) type Place = Arc<OwnedSemaphorePermit>;
 
 enum Connection {
     Sqlite(PoolConnection<Sqlite>),
@@ -96,6 +99,10 @@ const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOC
 const STATEMENT: &str = "BEGIN";
 
 impl RestReader {
+    pub fn place(&self) -> Place {
+        Arc::clone(&self.place)
+    }
+
     pub fn conn(&mut self) -> Conn<'_> {
         match &mut self.connection {
             Connection::Sqlite(conn) => Conn::Sqlite(conn),
@@ -132,7 +139,7 @@ impl Store {
                 transaction.map(|transaction| Connection::Transaction(transaction, named))
             }
         };
-        let mut reader = RestReader { connection: connection.map_err(failed(doing))?, _place: place };
+        let mut reader = RestReader { connection: connection.map_err(failed(doing))?, place: Arc::new(place) };
         if let Conn::Sqlite(conn) = reader.conn() {
             end_at(conn, Instant::now() + limits::TIME).await.map_err(failed(doing))?;
         }
