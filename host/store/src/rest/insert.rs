@@ -15,8 +15,10 @@ use resly_rest::{
 use sqlx::types::Uuid;
 
 use super::{
-    Halt, RestStoreError, change,
-    embed::{self, Budget, Parents},
+    Halt, RestStoreError,
+    budget::Budget,
+    change,
+    embed::{self, Parents},
     read,
     render::{RestRow, RestRows},
     statement::{ALIASES, Statement, separate},

@@ -6,6 +6,7 @@
 //!
 //! Reads have connections of their own, so that a long one holds up no chat, and a deadline in the database.
 
+mod budget;
 mod cell;
 mod change;
 mod condition;

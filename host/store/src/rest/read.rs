@@ -11,10 +11,9 @@ use resly_rest::{
 
 use super::{
     Halt, RestStoreError,
+    budget::Budget,
     cell::{self, Cell, CellType},
-    condition,
-    embed::{self, Budget},
-    order,
+    condition, embed, order,
     reader::{self, Place},
     render::RestRows,
     scan,
