@@ -37,6 +37,8 @@ pub const SCANNED_TEXT: usize = 1 << 20;
 pub const LIKE_IN_SQLITE: usize = 64;
 /// Rows that one request may write.
 pub const WRITTEN: usize = 1000;
+/// Bytes of the rows that an update or a delete writes, as they are and as they become. SQLite has one writer for all.
+pub const WRITTEN_BYTES: u64 = 16 << 20;
 /// Bytes of a body.
 pub const BODY: usize = 4 << 20;
 /// How long the database may work for one request.

@@ -190,6 +190,6 @@ pub enum OrderBy {
     Operand(Operand),
     /// A column of an embedded relation that has one row at most, by its place in [`Node::embeds`].
     Related(usize, Operand),
-    /// By its place in [`Node::items`].
-    Aggregate(usize),
+    /// What groups have in common, or an aggregate of them: by its place in [`Node::items`].
+    Item(usize),
 }

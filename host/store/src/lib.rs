@@ -160,7 +160,7 @@ pub use self::{
     retention::{ExpiredBatch, Retention},
     snapshot::{Snapshot, SnapshotError},
     subscriptions::{Plan, Resubscription, SubscribeError},
-    tickets::Ticket,
+    tickets::{Ticket, TicketPage},
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},

@@ -41,6 +41,9 @@ const ACQUIRE: Duration = Duration::from_secs(10);
 const MAPPED: &str = "1073741824";
 /// Connections for reads by REST, apart from the others: a report that takes long holds up no chat.
 const REST_CONNECTIONS: u32 = 4;
+/// Rows that SQLite reads ahead of those that are worked on. One of REST may have texts of several MiB.
+const READ_AHEAD: usize = 50;
+const REST_READ_AHEAD: usize = 8;
 /// The table that a copy of a store keeps in its target until it has ended well.
 pub(crate) const COPY_PROGRESS: &str = "resly_copy_progress";
 /// Connections past a pooler: one listens for changes, one tells of them.
@@ -239,7 +242,7 @@ async fn migrated(folder: &Path) -> Result<SqliteConnection, OpenError> {
 fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 'static) -> Result<Store, OpenError> {
     let path = config.data_dir.as_path();
     let folder = |error| folder_error(path, error);
-    let pool = |connections: u32| {
+    let pool = |connections: u32, read_ahead: usize| {
         SqlitePoolOptions::new()
             .max_connections(connections)
             .acquire_timeout(ACQUIRE)
@@ -249,14 +252,18 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
             .max_lifetime(None)
             // Each commit empties a reader's own cache. Mapped pages are in the kernel's cache, which stays.
             .connect_lazy_with(
-                sqlite_options(path).pragma("mmap_size", MAPPED).read_only(true).create_if_missing(false),
+                sqlite_options(path)
+                    .pragma("mmap_size", MAPPED)
+                    .read_only(true)
+                    .create_if_missing(false)
+                    .row_buffer_size(read_ahead),
             )
     };
-    let readers = pool(config.read_connections.max(1));
+    let readers = pool(config.read_connections.max(1), READ_AHEAD);
     let writer = Writer::start(conn, lock).map_err(folder)?;
     Ok(Store {
         backend: Backend::Sqlite { readers, writer },
-        rest: RestPool::sqlite(pool(REST_CONNECTIONS)),
+        rest: RestPool::sqlite(pool(REST_CONNECTIONS, REST_READ_AHEAD)),
         parts: Arc::default(),
         log_budget: Arc::default(),
         read_only: false,

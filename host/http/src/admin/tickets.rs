@@ -51,7 +51,7 @@ pub struct Tickets {
 #[utoipa::path(get, path = "/api/admin/tickets", tag = "admin", operation_id = "listTickets",
     params(
         ("before" = Option<String>, Query, description = "`next` of the page before"),
-        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
+        ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent; a page of long texts has fewer"),
     ),
     responses((status = 200, description = "A page, newest first", body = Tickets)))]
 pub async fn list(
@@ -59,8 +59,7 @@ pub async fn list(
     Admin(principal): Admin,
     Query(page): Query<Page>,
 ) -> Result<Json<Tickets>, Problem> {
-    let mut found = app.store.list_tickets(principal.organization, page.before, page.limit + 1).await?;
-    let more = pagination::cut(&mut found, page.limit);
-    let next = pagination::next(&found, more, |ticket| (ticket.created_at, ticket.id.0));
-    Ok(Json(Tickets { tickets: found.into_iter().map(Ticket::from).collect(), next }))
+    let page = app.store.list_tickets(principal.organization, page.before, page.limit).await?;
+    let next = pagination::next(&page.tickets, page.more, |ticket| (ticket.created_at, ticket.id.0));
+    Ok(Json(Tickets { tickets: page.tickets.into_iter().map(Ticket::from).collect(), next }))
 }

@@ -53,7 +53,7 @@ pub fn inserted(
     columns: Option<&[String]>,
     missing_default: bool,
 ) -> Result<Rows, RestError> {
-    let objects = objects(form, body)?;
+    let objects = objects(table, form, body, columns)?;
     if objects.len() > limits::WRITTEN {
         return Err(RestError::too_much(format!("a request writes {} rows at most", limits::WRITTEN)));
     }
@@ -120,7 +120,7 @@ pub fn updated(
     body: &[u8],
     columns: Option<&[String]>,
 ) -> Result<Vec<(&'static Column, Value)>, RestError> {
-    let mut objects = objects(form, body)?.into_iter();
+    let mut objects = objects(table, form, body, columns)?.into_iter();
     let (Some(object), None) = (objects.next(), objects.next()) else {
         return Err(invalid("an update takes one object"));
     };
@@ -160,10 +160,18 @@ fn written_column(table: &'static Table, name: &str) -> Result<&'static Column, 
     })
 }
 
-fn objects(form: Form, body: &[u8]) -> Result<Vec<Map<String, Json>>, RestError> {
+fn objects(
+    table: &'static Table,
+    form: Form,
+    body: &[u8],
+    columns: Option<&[String]>,
+) -> Result<Vec<Map<String, Json>>, RestError> {
     let text = std::str::from_utf8(body).map_err(|_| invalid("the body is not UTF-8"))?;
     if form == Form::Csv {
-        return csv::objects(text);
+        return csv::objects(text, &|name| match columns {
+            Some(columns) => Ok(columns.iter().any(|column| column == name)),
+            None => written_column(table, name).map(|_| true),
+        });
     }
     let value: Json = serde_json::from_str(text).map_err(|_| invalid("Empty or invalid json"))?;
     let items = match value {

@@ -54,8 +54,28 @@ pub fn node(table: &'static Table, raw: &[RawItem], embeds: &mut usize) -> Resul
         if node.items.iter().any(by_json) {
             return Err(RestError::unsupported("groups by a value of jsonb"));
         }
+        node.items.iter().try_for_each(check_group)?;
     }
     Ok(node)
+}
+
+/// Groups are of equal values. A cast that makes different values equal isn't supported, but for that of a time to its day.
+fn check_group(item: &Item) -> Result<(), RestError> {
+    let Item::Field(Field { name, operand, cast: Some(cast) }) = item else { return Ok(()) };
+    let kind = if operand.as_text { Type::Text } else { operand.column.kind };
+    let alike = match cast {
+        Cast::Text => true,
+        Cast::Integer | Cast::Number => kind == Type::Bigint,
+        Cast::Boolean => kind == Type::Boolean,
+        Cast::Uuid => kind == Type::Uuid,
+        Cast::Timestamp | Cast::Date => kind == Type::Timestamp,
+        Cast::Json => false,
+    };
+    if alike {
+        return Ok(());
+    }
+    let what = format!("groups by \"{}\", which is {} and is cast to another type", short(name), kind.name());
+    Err(RestError::unsupported(what).hint("Group by the column itself, or cast a time to date."))
 }
 
 fn add_embed(node: &mut Node, raw: &RawEmbed, embeds: &mut usize) -> Result<(), RestError> {

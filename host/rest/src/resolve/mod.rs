@@ -9,7 +9,7 @@ pub use items::member_names;
 use crate::{
     error::{RestError, short},
     limits,
-    plan::{AggregateFunction, Embed, Filter, Item, Node, Operand, OrderBy, OrderTerm},
+    plan::{AggregateFunction, Cast, Embed, Filter, Item, Node, Operand, OrderBy, OrderTerm},
     query::{Kind, Query},
     registry::{Table, Type},
     syntax::{order::RawTerm, path::RawField, select::RawItem},
@@ -108,17 +108,22 @@ fn sortable(operand: Operand) -> Result<Operand, RestError> {
     Ok(operand)
 }
 
-/// What groups are ordered by: a column that they share, or an aggregate by its name.
+/// What groups are ordered by: a column that they share, or an item of the select by its name.
 fn grouped(node: &Node, field: &RawField) -> Result<OrderBy, RestError> {
     for (at, item) in node.items.iter().enumerate() {
         match item {
             Item::Aggregate(aggregate) if field.path.is_empty() && aggregate.name == field.column => {
-                return Ok(OrderBy::Aggregate(at));
+                return Ok(OrderBy::Item(at));
             }
             Item::Field(shown) => {
                 let own = &shown.operand;
-                if own.column.name == field.column && own.path == field.path && own.as_text == field.as_text {
+                let same = own.column.name == field.column && own.path == field.path && own.as_text == field.as_text;
+                if same && shown.cast != Some(Cast::Date) {
                     return Ok(OrderBy::Operand(sortable(own.clone())?));
+                }
+                if field.path.is_empty() && shown.name == field.column {
+                    sortable(own.clone())?;
+                    return Ok(OrderBy::Item(at));
                 }
             }
             _ => {}

@@ -17,8 +17,8 @@ use crate::{Backend, Store, error::describe, rest::RestPool, row_scope::BoundRol
 /// The least connections of a host's pool. With fewer, turns would wait for each other.
 const POSTGRES_AT_LEAST: u32 = 10;
 /// Bounds what a connection of the host's pool may take, once for each connection. What the role, the database, the
-/// server or the URL sets wins.
-const BOUNDS: &str = "SELECT set_config(name, CASE name
+/// server or the URL sets wins. Notices, such as that a word is too long for a text search, aren't for the host's log.
+const BOUNDS: &str = "SET client_min_messages = warning; SELECT set_config(name, CASE name
         WHEN 'lock_timeout' THEN '10s'
         WHEN 'statement_timeout' THEN '60s'
         ELSE '60s' END, false)
@@ -58,7 +58,11 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
     let bound = role.verified(&pool).await.map_err(OpenError::Connect)?;
     if own_server {
         let timeout = format!("{}s", REST_TIME.as_secs());
-        rest = rest.options([("statement_timeout", timeout.as_str()), ("default_transaction_read_only", "on")]);
+        rest = rest.options([
+            ("statement_timeout", timeout.as_str()),
+            ("default_transaction_read_only", "on"),
+            ("client_min_messages", "warning"),
+        ]);
     }
     let rest = PgPoolOptions::new().max_connections(REST_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(rest);
     let direct = PgPoolOptions::new()

@@ -114,11 +114,15 @@ impl Cell {
         Ok(())
     }
 
+    /// JSON as a value. What isn't JSON has no parts.
+    pub fn document(&self) -> Json {
+        let Self::Json(text) = self else { return Json::Null };
+        serde_json::from_str(text).unwrap_or(Json::Null)
+    }
+
     /// The part of JSON at a path.
-    pub fn at(self, path: &[Step], as_text: bool) -> Self {
-        let Self::Json(text) = self else { return Self::Null };
-        let Ok(root) = serde_json::from_str::<Json>(&text) else { return Self::Null };
-        let mut found = &root;
+    pub fn part(root: &Json, path: &[Step], as_text: bool) -> Self {
+        let mut found = root;
         for step in path {
             let next = match (step, found) {
                 (Step::Key(key), Json::Object(members)) => members.get(key),
@@ -209,6 +213,32 @@ impl Cell {
     }
 }
 
+/// Whether a text has more bytes than these when it is written as JSON. A column of another type has no such text.
+pub(super) fn text_exceeds(row: &AnyRow, at: usize, kind: CellType, most: usize) -> Result<bool, sqlx::Error> {
+    if kind != CellType::Column(Type::Text) {
+        return Ok(false);
+    }
+    let text: Option<&str> = match row {
+        AnyRow::Sqlite(row) => row.try_get(at)?,
+        AnyRow::Postgres(row) => row.try_get(at)?,
+    };
+    // Most texts are short enough, however they are written.
+    Ok(text.is_some_and(|text| text.len().saturating_mul(MOST_ESCAPED) > most && json_bytes(text) > most))
+}
+
+/// Bytes of a control character in JSON: `\u001f`.
+const MOST_ESCAPED: usize = 6;
+
+/// The bytes of a text in JSON, without its quotes.
+fn json_bytes(text: &str) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..0x20 => MOST_ESCAPED,
+        _ => 1,
+    };
+    text.bytes().map(escaped).sum()
+}
+
 /// The id in a column of a row.
 pub(super) fn uuid_at(row: &AnyRow, at: usize) -> Result<Option<Uuid>, sqlx::Error> {
     Ok(match row {
@@ -246,7 +276,8 @@ fn write_text(text: &str, out: &mut String) {
     }
 }
 
-fn array_literal(texts: &[String]) -> String {
+/// A list as PostgreSQL writes and reads it.
+pub(super) fn array_literal(texts: &[String]) -> String {
     let item = |text: &String| {
         let plain = !text.is_empty()
             && !text.eq_ignore_ascii_case("null")
@@ -313,13 +344,21 @@ mod tests {
 
     #[test]
     fn a_path_leads_to_a_part_or_to_null() {
-        let cell = || Cell::Json(r#"{"a":[1,{"b":null,"c":"x"},2.50]}"#.to_owned());
+        let root = Cell::Json(r#"{"a":[1,{"b":null,"c":"x"},2.50]}"#.to_owned()).document();
+        let part = |path: &[Step], as_text| Cell::part(&root, path, as_text);
         let key = |key: &str| Step::Key(key.to_owned());
-        assert_eq!(cell().at(&[key("a"), Step::Index(1), key("c")], true), Cell::Text("x".to_owned()));
-        assert_eq!(cell().at(&[key("a"), Step::Index(-1)], true), Cell::Text("2.50".to_owned()));
-        assert_eq!(cell().at(&[key("a"), Step::Index(1), key("b")], true), Cell::Null);
-        assert_eq!(cell().at(&[key("a"), Step::Index(1), key("b")], false), Cell::Json("null".to_owned()));
-        assert_eq!(cell().at(&[key("a"), Step::Index(-9)], false), Cell::Null);
+        assert_eq!(part(&[key("a"), Step::Index(1), key("c")], true), Cell::Text("x".to_owned()));
+        assert_eq!(part(&[key("a"), Step::Index(-1)], true), Cell::Text("2.50".to_owned()));
+        assert_eq!(part(&[key("a"), Step::Index(1), key("b")], true), Cell::Null);
+        assert_eq!(part(&[key("a"), Step::Index(1), key("b")], false), Cell::Json("null".to_owned()));
+        assert_eq!(part(&[key("a"), Step::Index(-9)], false), Cell::Null);
         assert_eq!(Cell::Text("5x".to_owned()).cast(Cast::Integer).unwrap_err().code, "22P02");
+    }
+
+    #[test]
+    fn the_bytes_of_a_text_in_json_are_known_before_it_is_written() {
+        for text in ["", "plain", "\u{1}\u{1f}\u{7f}", "\"\\/\n\r\t\u{8}\u{c}", "ü€\u{2028}"] {
+            assert_eq!(json_bytes(text) + 2, json(&Cell::Text(text.to_owned())).len(), "{text:?}");
+        }
     }
 }

@@ -76,11 +76,12 @@ impl Store {
     pub async fn find_rest(&self, change: &RestChange) -> Result<FoundRows, RestStoreError> {
         let doing = "find the rows to change by REST";
         let mut reader = self.rest_reader(change.organization, doing, true).await?;
+        let place = reader.place();
         let mut db = reader.conn();
         let (organization, mut node) = (change.organization, change.node.clone());
         let reads_rows = change.returns && (change.set.is_none() || self.returns_later(change));
         let work = async {
-            scan::resolve(&mut db, organization, &mut node).await?;
+            scan::resolve(&mut db, &place, organization, &mut node).await?;
             let rows = read::found(&mut db, organization, &node).await?;
             check_number(change, rows.len())?;
             let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
@@ -98,6 +99,7 @@ impl Store {
         if found.rows.is_empty() {
             return Ok(RestRows { names, rows: Vec::new(), total: Some(0) });
         }
+        check_bytes(change, &found.rows)?;
         let ids = found.ids();
         let later = change.returns && change.set.is_some() && self.returns_later(change);
         let (organization, node) = (change.organization, change.node.clone());
@@ -126,10 +128,11 @@ impl Store {
     ) -> Result<RestRows, RestStoreError> {
         let doing = "read the rows that were written by REST";
         let mut reader = self.rest_reader(organization, doing, true).await?;
+        let place = reader.place();
         let mut db = reader.conn();
         let work = async {
             node.filters.clear();
-            scan::resolve(&mut db, organization, &mut node).await?;
+            scan::resolve(&mut db, &place, organization, &mut node).await?;
             insert::returned(&mut db, organization, Some(&node), &ids).await
         };
         reader::within_time(doing, work).await
@@ -152,6 +155,35 @@ fn check_number(change: &RestChange, rows: usize) -> Result<(), RestError> {
         return Err(RestError::too_much(format!("a request changes {} rows at most", limits::WRITTEN)));
     }
     insert::check_single(change.single, rows)
+}
+
+/// Bounds how long a change holds SQLite's one writer: a row that changes is written whole, and one that is deleted is
+/// overwritten.
+fn check_bytes(change: &RestChange, rows: &[FoundRow]) -> Result<(), RestError> {
+    let set: u64 = change.set.iter().flatten().map(|(_, value)| value_bytes(value)).sum();
+    let set = set.saturating_mul(rows.len() as u64);
+    check_written(rows.iter().map(|row| row.bytes).sum::<u64>().saturating_add(set))
+}
+
+/// Refuses a write of rows with more bytes than one may have.
+pub(super) fn check_written(bytes: u64) -> Result<(), RestError> {
+    if bytes <= limits::WRITTEN_BYTES {
+        return Ok(());
+    }
+    let most = limits::WRITTEN_BYTES >> 20;
+    Err(RestError::too_much(format!("the rows to change have more than {most} MiB, with the values that are set"))
+        .details(format!("They have {bytes} bytes. Nothing was written."))
+        .hint("Change fewer rows at a time. Another condition, such as one on created_at, narrows them."))
+}
+
+fn value_bytes(value: &Value) -> u64 {
+    let bytes = match value {
+        Value::Text(text) => text.len(),
+        Value::Texts(texts) => texts.iter().map(String::len).sum(),
+        Value::Json(json) => json.to_string().len(),
+        Value::Null | Value::Uuid(_) | Value::Int(_) | Value::Bool(_) | Value::Time(_) => 0,
+    };
+    bytes as u64
 }
 
 async fn apply(mut db: Conn<'_>, change: RestChange, found: FoundRows) -> Result<RestRows, Halt> {
@@ -223,7 +255,8 @@ mod tests {
                 single: false,
                 now: Timestamp::from_micros(0),
             };
-            let found = FoundRow { id: Uuid::from_u128(2), updated_at: "2026-10-10T12:00:00.000000Z".to_owned() };
+            let found =
+                FoundRow { id: Uuid::from_u128(2), updated_at: "2026-10-10T12:00:00.000000Z".to_owned(), bytes: 0 };
             statement(&db, &change, &[found]).sql()
         };
         for set in [true, false] {

@@ -1,56 +1,27 @@
 //! Rows with their embedded relations: each relation is read by one statement for all rows at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, hash_map::Entry};
 
 use futures::{FutureExt, future::BoxFuture};
 use resly_core::id::OrganizationId;
 use resly_rest::{
-    RestError, limits,
     plan::{AggregateFunction, Embed, Item, Node},
     resolve,
 };
+use serde_json::Value as Json;
 use sqlx::types::Uuid;
 
 use super::{
     Halt,
-    cell::{self, Cell},
+    budget::Budget,
+    cell::{self, Cell, CellType},
     condition, order,
     order::Places,
     render::{self, RestRow},
     select::{Member, Selection},
-    statement::{AnyRow, Statement},
+    statement::{AnyRow, Statement, Turn},
 };
 use crate::sql::Conn;
-
-/// What an answer may still take.
-pub(super) struct Budget {
-    rows: usize,
-    bytes: usize,
-}
-
-impl Default for Budget {
-    fn default() -> Self {
-        Self { rows: limits::ALL_ROWS, bytes: limits::BYTES }
-    }
-}
-
-impl Budget {
-    fn take_rows(&mut self, rows: usize) -> Result<(), Halt> {
-        self.rows = self.rows.checked_sub(rows).ok_or_else(|| {
-            RestError::too_much(format!("the answer has more than {} rows, embedded ones included", limits::ALL_ROWS))
-                .hint("Set a limit, also on what is embedded: `relation.limit=10`.")
-        })?;
-        Ok(())
-    }
-
-    fn take_bytes(&mut self, bytes: usize) -> Result<(), Halt> {
-        self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
-            RestError::too_much(format!("the answer is larger than {} MiB", limits::BYTES >> 20))
-                .hint("Select fewer columns, or set a limit.")
-        })?;
-        Ok(())
-    }
-}
 
 /// Where rows are embedded: the column that refers to their embedding rows, and those rows' keys.
 pub(super) struct Parents<'p> {
@@ -61,7 +32,10 @@ pub(super) struct Parents<'p> {
 /// Rows, each with the key of its embedding row.
 type KeyedRows = Vec<(Option<Uuid>, RestRow)>;
 
-/// The rows of a node in its order.
+/// What stands around a member's name in JSON.
+const PUNCTUATION: usize = "\"\":,".len();
+
+/// The rows of a node in its order. Each is made as it is read, and the budget ends the read where it is spent.
 pub(super) fn fetch<'f>(
     db: &'f mut Conn<'_>,
     organization: OrganizationId,
@@ -71,63 +45,104 @@ pub(super) fn fetch<'f>(
 ) -> BoxFuture<'f, Result<KeyedRows, Halt>> {
     async move {
         let selection = Selection::of(node, parents.as_ref().map(|parents| parents.column));
-        let rows = statement(db, organization, node, &selection, parents.as_ref()).fetch(db, budget.rows + 1).await?;
-        budget.take_rows(rows.len())?;
+        let statement = statement(db, organization, node, &selection, parents.as_ref());
+        let mut found: Vec<OwnRow> = Vec::new();
+        let names: usize = resolve::member_names(node).iter().map(|name| name.len() + PUNCTUATION).sum();
+        let mut add = |read: AnyRow| -> Result<bool, Halt> {
+            budget.take_row()?;
+            // The rows of a table have similar sizes.
+            let room = found.last().map_or(0, |last| last.row.len());
+            let own = OwnRow::read(node, &selection, &read, room, budget)?;
+            budget.take_bytes(own.row.len() + names)?;
+            found.push(own);
+            Ok(true)
+        };
+        statement.visit(db, &mut add).await?;
+        if node.embeds.is_empty() {
+            return Ok(found.into_iter().map(|own| (own.key, own.row)).collect());
+        }
         let mut embedded = Vec::with_capacity(node.embeds.len());
-        for (embed, slot) in node.embeds.iter().zip(&selection.keys) {
-            let mut keys = HashSet::new();
-            for row in &rows {
-                keys.extend(cell::uuid_at(row, *slot)?);
-            }
-            let mut keys: Vec<Uuid> = keys.into_iter().collect();
-            keys.sort_unstable();
+        for (at, embed) in node.embeds.iter().enumerate() {
+            let keys: BTreeSet<Uuid> = found.iter().filter_map(|own| own.embedded_keys[at]).collect();
+            let keys: Vec<Uuid> = keys.into_iter().collect();
             embedded.push(Embedded::read(db, organization, embed, &keys, budget).await?);
         }
-        let mut found: KeyedRows = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let key = match selection.own_key {
-                Some(slot) => cell::uuid_at(row, slot)?,
-                None => None,
-            };
-            // The rows of a table have similar sizes.
-            let room = found.last().map_or(0, |(_, last)| last.len());
-            let row = self::row(node, &selection, &embedded, row, room)?;
-            budget.take_bytes(row.len())?;
-            found.push((key, row));
+        let mut whole: KeyedRows = Vec::with_capacity(found.len());
+        let mut turn = Turn::begin();
+        for own in &found {
+            let row = own.with_embedded(node, &embedded, budget)?;
+            budget.take_bytes(row.len().saturating_sub(own.row.len()))?;
+            whole.push((own.key, row));
+            turn.share().await;
         }
-        Ok(found)
+        Ok(whole)
     }
     .boxed()
 }
 
-/// A row of the answer.
-fn row(node: &Node, selection: &Selection, embedded: &[Embedded], read: &AnyRow, room: usize) -> Result<RestRow, Halt> {
-    let mut row = RestRow::with_room(node.items.len(), room);
-    for (item, member) in node.items.iter().zip(&selection.members) {
-        match (item, member) {
-            (Item::Embed(at), _) => {
-                let key = cell::uuid_at(read, selection.keys[*at])?;
-                embedded[*at].add_to(&mut row, &node.embeds[*at], key);
-            }
-            (_, Some(member)) => {
-                let kind = selection.kind(member.slot);
-                if member.path.is_empty() && member.cast.is_none() {
-                    row.try_add(|out| Cell::copy(read, member.slot, kind, out))?;
-                } else {
-                    let cell = value(Cell::read(read, member.slot, kind)?, member)?;
-                    row.add(|out| cell.write(out));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(row)
+/// A row without what is embedded in it.
+struct OwnRow {
+    key: Option<Uuid>,
+    /// The keys of what is embedded, by the node's embeds.
+    embedded_keys: Vec<Option<Uuid>>,
+    row: RestRow,
 }
 
-fn value(cell: Cell, member: &Member) -> Result<Cell, RestError> {
-    let cell = if member.path.is_empty() { cell } else { cell.at(&member.path, member.as_text) };
+impl OwnRow {
+    fn read(node: &Node, selection: &Selection, read: &AnyRow, room: usize, budget: &Budget) -> Result<Self, Halt> {
+        let key = match selection.own_key {
+            Some(slot) => cell::uuid_at(read, slot)?,
+            None => None,
+        };
+        let embedded_keys = selection.keys.iter().map(|slot| cell::uuid_at(read, *slot)).collect::<Result<_, _>>()?;
+        let mut row = RestRow::with_room(node.items.len(), room);
+        let mut documents = Documents::default();
+        for member in selection.members.iter().flatten() {
+            let kind = selection.kind(member.slot);
+            if cell::text_exceeds(read, member.slot, kind, budget.left(row.len())?)? {
+                return Err(Budget::spent().into());
+            }
+            if member.path.is_empty() && member.cast.is_none() {
+                row.try_add(|out| Cell::copy(read, member.slot, kind, out))?;
+            } else {
+                let cell = value(read, member, kind, &mut documents)?;
+                row.add(|out| cell.write(out));
+            }
+            budget.left(row.len())?;
+        }
+        Ok(Self { key, embedded_keys, row })
+    }
+
+    /// The row with what is embedded in it, in the order of the select.
+    fn with_embedded(&self, node: &Node, embedded: &[Embedded], budget: &Budget) -> Result<RestRow, Halt> {
+        let mut row = RestRow::with_room(node.items.len(), self.row.len());
+        let mut own = self.row.values();
+        for item in &node.items {
+            match item {
+                Item::Embed(at) => embedded[*at].add_to(&mut row, &node.embeds[*at], self.embedded_keys[*at]),
+                _ => row.add(|out| out.push_str(own.next().unwrap_or("null"))),
+            }
+            budget.left(row.len().saturating_sub(self.row.len()))?;
+        }
+        Ok(row)
+    }
+}
+
+/// The values in JSON that a row's members are parts of, by their slots: each is parsed once.
+type Documents = HashMap<usize, Json>;
+
+fn value(read: &AnyRow, member: &Member, kind: CellType, documents: &mut Documents) -> Result<Cell, Halt> {
+    let cell = if member.path.is_empty() {
+        Cell::read(read, member.slot, kind)?
+    } else {
+        let document = match documents.entry(member.slot) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Cell::read(read, member.slot, kind)?.document()),
+        };
+        Cell::part(document, &member.path, member.as_text)
+    };
     match member.cast {
-        Some(cast) => cell.cast(cast),
+        Some(cast) => Ok(cell.cast(cast)?),
         None => Ok(cell),
     }
 }

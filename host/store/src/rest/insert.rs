@@ -16,7 +16,9 @@ use sqlx::types::Uuid;
 
 use super::{
     Halt, RestStoreError,
-    embed::{self, Budget, Parents},
+    budget::Budget,
+    change,
+    embed::{self, Parents},
     read,
     render::{RestRow, RestRows},
     statement::{ALIASES, Statement, separate},
@@ -58,6 +60,7 @@ impl Store {
 async fn insert(mut db: Conn<'_>, insert: RestInsert) -> Result<RestRows, Halt> {
     let db = &mut db;
     check_conflicts(&insert)?;
+    check_merged(db, &insert).await?;
     for key in insert.table.foreign_keys {
         if let Some(at) = insert.rows.columns.iter().position(|column| column.name == key.column) {
             let values = insert.rows.rows.iter().filter_map(|row| row[at].as_ref());
@@ -155,6 +158,15 @@ fn check_conflicts(insert: &RestInsert) -> Result<(), RestError> {
             ));
     }
     Ok(())
+}
+
+/// Rows that are there already and are merged with new ones are written whole. That is bounded as a change is.
+async fn check_merged(db: &mut Conn<'_>, insert: &RestInsert) -> Result<(), Halt> {
+    let Some((column, Resolution::Merge)) = insert.conflict else { return Ok(()) };
+    let Some(at) = insert.rows.columns.iter().position(|known| *known == column) else { return Ok(()) };
+    let values: Vec<Value> = insert.rows.rows.iter().filter_map(|row| row[at].clone()).collect();
+    let bytes = read::bytes_of(db, insert.organization, insert.table, column, &values).await?;
+    Ok(change::check_written(bytes)?)
 }
 
 /// A row may only refer to rows of its own organization. Another one's row and none look the same.

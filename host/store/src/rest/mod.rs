@@ -6,10 +6,12 @@
 //!
 //! Reads have connections of their own, so that a long one holds up no chat, and a deadline in the database.
 
+mod budget;
 mod cell;
 mod change;
 mod condition;
 mod embed;
+mod expression;
 mod insert;
 mod operand;
 mod order;

@@ -15,7 +15,7 @@ pub(super) fn push(statement: &mut Statement, depth: usize, node: &Node, places:
     for term in &node.order {
         separate(statement, &mut first, ", ");
         match places {
-            Some(places) => drop(statement.place(places.of(&term.by))),
+            Some(places) => places.push(statement, depth, &term.by),
             None => push_term(statement, depth, node, &term.by),
         }
         push_direction(statement, term);
@@ -64,7 +64,7 @@ fn push_term(statement: &mut Statement, depth: usize, node: &Node, by: &OrderBy)
             statement.push(")");
         }
         // Groups are ordered by places.
-        OrderBy::Aggregate(_) => drop(statement.push("NULL")),
+        OrderBy::Item(_) => drop(statement.push("NULL")),
     }
 }
 
@@ -76,12 +76,22 @@ pub(super) struct Places {
     pub groups: Vec<usize>,
     /// By the operands of the items.
     pub operands: Vec<(resly_rest::plan::Operand, usize)>,
+    /// The sums, with their columns. They are selected as texts, which keep all digits.
+    pub sums: Vec<(usize, &'static str)>,
 }
 
 impl Places {
+    fn push(&self, statement: &mut Statement, depth: usize, by: &OrderBy) {
+        let place = self.of(by);
+        match self.sums.iter().find(|(sum, _)| *sum == place) {
+            Some(&(_, column)) => drop(statement.push("SUM(").column(depth, column).push(")")),
+            None => drop(statement.place(place)),
+        }
+    }
+
     fn of(&self, by: &OrderBy) -> usize {
         match by {
-            OrderBy::Aggregate(item) => self.items.get(*item).copied().unwrap_or(1),
+            OrderBy::Item(item) => self.items.get(*item).copied().unwrap_or(1),
             OrderBy::Operand(wanted) | OrderBy::Related(_, wanted) => {
                 let same = |(operand, _): &&(resly_rest::plan::Operand, usize)| {
                     operand.column == wanted.column && operand.path == wanted.path && operand.as_text == wanted.as_text

@@ -2,10 +2,9 @@
 //! `ilike` beyond ASCII; and long patterns, which SQLite can't be ended in. The organization's rows are compared here first,
 //! within bounds and on a thread that may block; the condition then is that a row is among those.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use futures::{FutureExt, future::BoxFuture};
-use regex::RegexBuilder;
 use resly_core::id::OrganizationId;
 use resly_rest::{
     RestError, limits,
@@ -19,18 +18,19 @@ use sqlx::types::Uuid;
 use super::{
     Halt,
     cell::{self, Cell, CellType},
-    condition, operand,
+    condition,
+    expression::Expression,
+    operand,
+    reader::Place,
     statement::Statement,
     timed_out,
 };
 use crate::sql::Conn;
 
-/// Bytes of a compiled expression.
-const REGEX_SIZE: usize = 1 << 20;
-
 /// Replaces such conditions of a node, and of those embedded in it. On PostgreSQL there are none.
 pub(super) fn resolve<'f>(
     db: &'f mut Conn<'_>,
+    place: &'f Place,
     organization: OrganizationId,
     node: &'f mut Node,
 ) -> BoxFuture<'f, Result<(), Halt>> {
@@ -39,7 +39,7 @@ pub(super) fn resolve<'f>(
             return Ok(());
         }
         for embed in &mut node.embeds {
-            resolve(db, organization, &mut embed.node).await?;
+            resolve(db, place, organization, &mut embed.node).await?;
         }
         if node.filters.iter().any(searches_passages) {
             let what = format!("a condition on {SEARCH}, which PostgreSQL alone has: this host's store is SQLite");
@@ -54,7 +54,7 @@ pub(super) fn resolve<'f>(
             let mut tests = Vec::new();
             collect(filter, long, &mut tests);
             for (operand, test) in tests {
-                let ids = matching(db, organization, &narrowed, operand, test).await?;
+                let ids = matching(db, place, organization, &narrowed, operand, test).await?;
                 *test = Test::Among(ids);
             }
         }
@@ -120,19 +120,20 @@ fn collect<'f>(filter: &'f mut Filter, long: bool, found: &mut Vec<(&'f Operand,
 /// The ids of the rows for which the test holds.
 async fn matching(
     db: &mut Conn<'_>,
+    place: &Place,
     organization: OrganizationId,
     node: &Node,
     operand: &Operand,
     test: &Test,
 ) -> Result<Vec<Uuid>, Halt> {
-    let holds = matcher(test)?;
+    let mut holds = matcher(test)?;
     let mut statement = Statement::new(db, organization, "SELECT t0.id AS c0, ");
     operand::push(&mut statement, 0, operand);
     statement.push(" AS c1");
     condition::push_from(&mut statement, 0, node);
     let (mut texts, mut seen, mut bytes, mut longest) = (Vec::new(), 0_usize, 0_usize, 0_usize);
     statement
-        .visit(db, &mut |row| {
+        .visit(db, &mut |row| -> Result<bool, Halt> {
             seen += 1;
             let id = cell::uuid_at(&row, 0)?;
             if let (Some(id), Cell::Text(text)) = (id, Cell::read(&row, 1, CellType::Column(Type::Text))?) {
@@ -158,66 +159,59 @@ async fn matching(
         return Err(RestError::too_much(message).hint(hint).into());
     }
     let deadline = Instant::now() + limits::TIME;
+    // The request may end before, when its client leaves. Its place is free when the work ends.
+    let place = Arc::clone(place);
     let compared = tokio::task::spawn_blocking(move || {
-        let mut ids = Vec::new();
-        for (id, text) in texts {
-            // Who asked has had no answer by then.
-            if Instant::now() >= deadline {
-                return Err(timed_out());
-            }
-            if holds(&text) {
-                ids.push(id);
-            }
-        }
-        Ok(ids)
+        let found = compare(texts, &mut holds, deadline);
+        drop(place);
+        found
     });
     let panicked = |error: tokio::task::JoinError| Halt::Database(sqlx::Error::Decode(error.to_string().into()));
     Ok(compared.await.map_err(panicked)??)
 }
 
-type Matcher = Box<dyn Fn(&str) -> bool + Send + Sync>;
+fn compare(texts: Vec<(Uuid, String)>, holds: &mut Matcher, deadline: Instant) -> Result<Vec<Uuid>, RestError> {
+    let mut ids = Vec::new();
+    for (id, text) in texts {
+        // Who asked has had no answer by then.
+        if Instant::now() >= deadline {
+            return Err(timed_out());
+        }
+        if holds(&text)? {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
+
+type Matcher = Box<dyn FnMut(&str) -> Result<bool, RestError> + Send>;
 
 fn matcher(test: &Test) -> Result<Matcher, RestError> {
-    let regex = |pattern: &str, ignore_case: bool| {
-        let built = RegexBuilder::new(pattern)
-            .case_insensitive(ignore_case)
-            .dot_matches_new_line(true)
-            .size_limit(REGEX_SIZE)
-            .dfa_size_limit(REGEX_SIZE)
-            .build();
-        built.map_err(|_| RestError::new(400, "2201B", "invalid regular expression: it is too large"))
+    let expression = |pattern: &str, ignore_case: bool| -> Result<Matcher, RestError> {
+        let mut expression = Expression::new(pattern, ignore_case)?;
+        Ok(Box::new(move |text| expression.is_match(text)))
     };
-    Ok(match test {
-        Test::Match(pattern) => {
-            let regex = regex(pattern.as_str(), false)?;
-            Box::new(move |text| regex.is_match(text))
-        }
-        Test::IMatch(pattern) => {
-            let regex = regex(pattern.as_str(), true)?;
-            Box::new(move |text| regex.is_match(text))
-        }
-        Test::Like(like) => {
-            let regex = regex(&like.regex(), false)?;
-            Box::new(move |text| regex.is_match(text))
-        }
-        Test::ILike(like) => {
-            let regex = regex(&like.regex(), true)?;
-            Box::new(move |text| regex.is_match(text))
-        }
+    match test {
+        Test::Match(pattern) => expression(pattern.as_str(), false),
+        Test::IMatch(pattern) => expression(pattern.as_str(), true),
+        Test::Like(like) => expression(&like.regex(), false),
+        Test::ILike(like) => expression(&like.regex(), true),
         Test::Search(search) => {
             let search = search.clone();
-            Box::new(move |text| search.matches(text))
+            Ok(Box::new(move |text| Ok(search.matches(text))))
         }
         Test::Set(test, Value::Json(wanted)) => {
             let (test, wanted) = (*test, wanted.clone());
-            Box::new(move |text| match serde_json::from_str::<Json>(text) {
-                Ok(own) if test == SetTest::ContainedIn => contains(&wanted, &own, true),
-                Ok(own) => contains(&own, &wanted, true),
-                Err(_) => false,
-            })
+            Ok(Box::new(move |text| {
+                Ok(match serde_json::from_str::<Json>(text) {
+                    Ok(own) if test == SetTest::ContainedIn => contains(&wanted, &own, true),
+                    Ok(own) => contains(&own, &wanted, true),
+                    Err(_) => false,
+                })
+            }))
         }
-        _ => return Err(RestError::unsupported("this condition on SQLite")),
-    })
+        _ => Err(RestError::unsupported("this condition on SQLite")),
+    }
 }
 
 /// Whether `one` contains `other` as `jsonb`'s `@>` has it: an array may contain a bare value at the top.

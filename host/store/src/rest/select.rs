@@ -1,7 +1,7 @@
 //! The select of a node: which columns it reads, and what becomes of them in a row of the answer.
 
 use resly_rest::{
-    plan::{Aggregate, AggregateFunction, Cast, Item, Node, Operand, Step},
+    plan::{Aggregate, AggregateFunction, Cast, Field, Item, Node, Operand, Step},
     registry::{Column, Type},
 };
 
@@ -13,6 +13,8 @@ enum Source {
     Column(&'static Column),
     /// A text in JSON that rows are grouped by.
     Operand(Operand),
+    /// The day (UTC) of a time that rows are grouped by.
+    Day(&'static Column),
     Aggregate(AggregateFunction, Option<&'static Column>),
 }
 
@@ -56,6 +58,14 @@ impl Selection {
                     let source = Source::Operand(field.operand.clone());
                     selection.slots.push(Slot { source, kind: CellType::Column(Type::Text) });
                     Some(Member { slot, path: Vec::new(), as_text: false, cast: field.cast })
+                }
+                Item::Field(Field { operand, cast: Some(Cast::Date), .. })
+                    if grouped && operand.column.kind == Type::Timestamp =>
+                {
+                    let slot = selection.slots.len();
+                    let source = Source::Day(operand.column);
+                    selection.slots.push(Slot { source, kind: CellType::Column(Type::Text) });
+                    Some(Member { slot, path: Vec::new(), as_text: false, cast: None })
                 }
                 Item::Field(field) => {
                     let slot = selection.column(field.operand.column);
@@ -119,6 +129,10 @@ impl Selection {
                     }
                 }
                 Source::Operand(operand) => operand::push_sorted(statement, depth, operand),
+                Source::Day(column) => {
+                    statement.pick("SUBSTR(", "TO_CHAR(").column(depth, column.name);
+                    statement.pick(", 1, 10)", " AT TIME ZONE 'UTC', 'YYYY-MM-DD') COLLATE \"C\"");
+                }
                 Source::Aggregate(function, column) => push_aggregate(statement, depth, *function, *column),
             }
             statement.push(" AS c").place(at);
@@ -127,10 +141,12 @@ impl Selection {
 
     /// Where things are, for the grouping and the order of an aggregated node.
     pub fn places(&self, node: &Node) -> Places {
-        let mut groups = Vec::new();
+        let (mut groups, mut sums) = (Vec::new(), Vec::new());
         for (at, slot) in self.slots.iter().enumerate() {
-            if !matches!(slot.source, Source::Aggregate(..)) {
-                groups.push(at + 1);
+            match slot.source {
+                Source::Aggregate(AggregateFunction::Sum, Some(column)) => sums.push((at + 1, column.name)),
+                Source::Aggregate(..) => {}
+                Source::Column(_) | Source::Operand(_) | Source::Day(_) => groups.push(at + 1),
             }
         }
         let place = |member: &Option<Member>| member.as_ref().map_or(1, |member| member.slot + 1);
@@ -140,7 +156,7 @@ impl Selection {
             _ => None,
         };
         let operands = node.items.iter().zip(&items).filter_map(operand).collect();
-        Places { items, groups, operands }
+        Places { items, groups, operands, sums }
     }
 }
 

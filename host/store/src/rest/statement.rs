@@ -1,10 +1,13 @@
 //! A statement under construction: fixed text, names of the registry, and bound values.
 
+use std::time::{Duration, Instant};
+
 use resly_core::id::OrganizationId;
 use resly_rest::{registry::Type, value::Value};
 use sqlx::{postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
+use super::cell;
 use crate::{
     query::Query,
     sql::Conn,
@@ -31,6 +34,8 @@ pub struct FoundRow {
     pub id: Uuid,
     /// In the database's own precision.
     pub updated_at: String,
+    /// Of its texts.
+    pub bytes: u64,
 }
 
 impl Statement {
@@ -138,16 +143,21 @@ impl Statement {
 
     /// ` IN` a list of values of one type.
     pub fn among_values(&mut self, kind: Type, values: &[Value]) -> &mut Self {
-        let texts: Vec<String> = values.iter().map(list_text).collect();
         match &mut self.query {
             Query::Sqlite(query) => {
+                let texts: Vec<String> = values.iter().map(list_text).collect();
                 let json = match kind {
                     Type::Bigint | Type::Boolean => format!("[{}]", texts.join(",")),
                     _ => serde_json::to_string(&texts).unwrap_or_default(),
                 };
                 query.push(" IN (SELECT value FROM json_each(").push_bind(json).push("))");
             }
+            Query::Postgres(query) if kind == Type::Texts => {
+                let literals: Vec<String> = values.iter().map(array_literal).collect();
+                query.push(" IN (SELECT literal::text[] FROM UNNEST(").push_bind(literals).push(") AS literal)");
+            }
             Query::Postgres(query) => {
+                let texts: Vec<String> = values.iter().map(list_text).collect();
                 query.push(" = ANY((").push_bind(texts).push(")::");
                 query.push(match kind {
                     Type::Uuid => "uuid[]",
@@ -189,49 +199,68 @@ impl Statement {
         self
     }
 
-    /// Runs the statement for its rows, of which at most `most` are kept.
+    /// Runs the statement for its rows, of which at most `most` are kept. They are small: ids, times and numbers.
     pub(super) async fn fetch(self, db: &mut Conn<'_>, most: usize) -> Result<Vec<AnyRow>, sqlx::Error> {
-        use futures::TryStreamExt;
         let mut rows = Vec::new();
+        let mut keep = |row: AnyRow| {
+            rows.push(row);
+            Ok::<_, sqlx::Error>(rows.len() < most)
+        };
+        self.visit(db, &mut keep).await?;
+        Ok(rows)
+    }
+
+    /// Runs the statement and gives each row to a visitor, until it wants no more. One row is in memory at a time, and other
+    /// tasks have their turns in between.
+    pub(super) async fn visit<E: From<sqlx::Error>>(
+        self,
+        db: &mut Conn<'_>,
+        visitor: &mut (dyn FnMut(AnyRow) -> Result<bool, E> + Send),
+    ) -> Result<(), E> {
+        use futures::TryStreamExt;
+        let mut turn = Turn::begin();
         match (self.query, db.conn()) {
             (Query::Sqlite(mut query), Conn::Sqlite(conn)) => {
                 let mut found = query.build().fetch(conn);
-                while rows.len() < most
-                    && let Some(row) = found.try_next().await?
-                {
-                    rows.push(AnyRow::Sqlite(row));
+                while let Some(row) = found.try_next().await? {
+                    if !visitor(AnyRow::Sqlite(row))? {
+                        break;
+                    }
+                    turn.share().await;
                 }
             }
             (Query::Postgres(mut query), Conn::Postgres { conn, named }) => {
                 let mut found = query.build().persistent(named).fetch(conn);
-                while rows.len() < most
-                    && let Some(row) = found.try_next().await?
-                {
-                    rows.push(AnyRow::Postgres(row));
+                while let Some(row) = found.try_next().await? {
+                    if !visitor(AnyRow::Postgres(row))? {
+                        break;
+                    }
+                    turn.share().await;
                 }
             }
-            _ => return Err(wrong_database()),
-        }
-        Ok(rows)
-    }
-
-    /// Runs the statement and gives each row to a visitor, until it wants no more.
-    pub(super) async fn visit(
-        self,
-        db: &mut Conn<'_>,
-        visitor: &mut (dyn FnMut(AnyRow) -> Result<bool, sqlx::Error> + Send),
-    ) -> Result<(), sqlx::Error> {
-        use futures::TryStreamExt;
-        let (Query::Sqlite(mut query), Conn::Sqlite(conn)) = (self.query, db.conn()) else {
-            return Err(wrong_database());
-        };
-        let mut found = query.build().fetch(conn);
-        while let Some(row) = found.try_next().await? {
-            if !visitor(AnyRow::Sqlite(row))? {
-                break;
-            }
+            _ => return Err(wrong_database().into()),
         }
         Ok(())
+    }
+}
+
+/// How long a request works on its rows before other tasks have a turn.
+const TURN: Duration = Duration::from_millis(5);
+
+/// A request's turn on a thread that all share.
+pub(super) struct Turn(Instant);
+
+impl Turn {
+    pub fn begin() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Lets other tasks run when the turn is over. A deadline is looked at then, too.
+    pub async fn share(&mut self) {
+        if self.0.elapsed() >= TURN {
+            tokio::task::yield_now().await;
+            *self = Self::begin();
+        }
     }
 }
 
@@ -254,6 +283,16 @@ fn list_text(value: &Value) -> String {
         Value::Bool(truth) => truth.to_string(),
         Value::Time(at) => at.to_string(),
         Value::Json(json) => json.to_string(),
-        Value::Texts(_) | Value::Null => String::new(),
+        // As SQLite holds it.
+        Value::Texts(texts) => serde_json::to_string(texts).unwrap_or_default(),
+        Value::Null => String::new(),
+    }
+}
+
+/// A list as PostgreSQL reads it.
+fn array_literal(value: &Value) -> String {
+    match value {
+        Value::Texts(texts) => cell::array_literal(texts),
+        other => list_text(other),
     }
 }

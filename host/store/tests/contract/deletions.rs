@@ -191,7 +191,7 @@ both! {
         assert_eq!(backend.number("SELECT COUNT(*) FROM billing_events").await, 6);
         for (organization, conversation) in kept {
             assert_eq!(store.conversation(organization, conversation).await.unwrap().unwrap().messages.len(), 4);
-            assert_eq!(store.list_tickets(organization, None, 9).await.unwrap().len(), 1);
+            assert_eq!(store.list_tickets(organization, None, 9).await.unwrap().tickets.len(), 1);
             assert_eq!(store.logs(organization, all()).await.unwrap().calls.len(), 1);
         }
         assert_eq!(backend.number("SELECT COUNT(*) FROM connection_accounts").await, 2);

@@ -107,7 +107,7 @@ both! {
         assert_eq!(expire(&store, 60).await.0, DeletedRows::default(), "it was closed within the days");
         let deleted = expire(&store, 72).await.0;
         assert_eq!((deleted.conversations, deleted.tickets), (1, 1));
-        assert!(store.list_tickets(org, None, 9).await.unwrap().is_empty());
+        assert!(store.list_tickets(org, None, 9).await.unwrap().tickets.is_empty());
     }
 
     async fn many_go_in_short_transactions_and_what_stays_is_passed_over_once(backend: Backend) {

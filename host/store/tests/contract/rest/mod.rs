@@ -1,5 +1,6 @@
 //! REST over the tables: the same requests give the same rows on both databases, to the byte.
 
+mod bounds;
 pub mod data;
 mod embeds;
 mod reads;

@@ -193,11 +193,19 @@ both! {
             ("usage?select=meter,total:used.sum()::text&order=total&meter=eq.messages", r#"[{"meter":"messages","total":"15"}]"#),
             ("usage?select=used.sum(),used.avg(),count()&meter=eq.nothing", r#"[{"sum":null,"avg":null,"count":0}]"#),
             ("usage?select=meter,count()&meter=eq.nothing", "[]"),
-            ("connections?select=settings->>region,count()&order=region.desc", "42803 column \"connections.region\" must appear in the select of an aggregate to be ordered by"),
+            ("connections?select=settings->>region,count()&order=region.desc", r#"[{"region":"us","count":1},{"region":"eu","count":1}]"#),
             ("connections?select=settings->>region,count()&order=settings->>region.desc", r#"[{"region":"us","count":1},{"region":"eu","count":1}]"#),
+            ("messages?select=day:created_at::date,count()&order=day.desc", r#"[{"day":"2026-10-03","count":3}]"#),
+            ("usage?select=created_at::date,used.max()&order=created_at&meter=eq.messages", r#"[{"created_at":"2026-09-01","max":10},{"created_at":"2026-10-01","max":5}]"#),
+            ("messages?select=day:created_at::date,count()&order=created_at", "42803 column \"messages.created_at\" must appear in the select of an aggregate to be ordered by"),
+            ("visitors?select=at:created_at::text,count()&order=at.desc&limit=1", r#"[{"at":"2026-10-01 09:00:00+00","count":1}]"#),
+            ("tickets?select=subject::int,count()", "PGRST127 Feature not implemented"),
+            ("connections?select=settings->>n::int,count()", "PGRST127 Feature not implemented"),
+            ("usage?select=period_start::date,used.sum()&meter=eq.messages&order=sum", r#"[{"period_start":"2026-10-01","sum":5},{"period_start":"2026-09-01","sum":10}]"#),
             ("tickets?select=status,count()&order=count.desc&limit=1", r#"[{"status":"open","count":3}]"#),
         ]).await;
         assert_eq!(rows(&store, OWN, "tickets?select=status,count()&limit=1").await.unwrap().total, Some(2), "groups are counted");
+        assert_eq!(rows(&store, OWN, "messages?select=day:created_at::date,count()").await.unwrap().total, Some(1));
     }
 
     async fn an_organization_reads_its_own_rows_only(backend: Backend) {

@@ -92,6 +92,13 @@ both! {
         let twice = r#"[{"external_id":"x"},{"external_id":"x"}]"#;
         assert_eq!(insert(&store, OWN, select, twice, Some(Upsert("external_id", Resolution::Merge))).await.unwrap_err(), "21000");
         assert_eq!(insert(&store, OWN, select, twice, None).await.unwrap_err(), "23505");
+        backend.execute(if backend.is_sqlite() {
+            "UPDATE tickets SET body = hex(zeroblob(9000000)) WHERE subject = 'new'"
+        } else {
+            "UPDATE tickets SET body = repeat('0', 18000000) WHERE subject = 'new'"
+        }).await;
+        let merged = insert(&store, OWN, "tickets?select=id", ticket, Some(Upsert("id", Resolution::Merge))).await;
+        assert_eq!(merged.unwrap_err(), "54000", "it rewrites a row of more bytes than a change may write");
         expect(&store, &[("visitors?select=count()", r#"[{"count":2}]"#)]).await;
     }
 
@@ -141,6 +148,7 @@ both! {
         for (condition, found) in [
             ("tags=cs.{vip}", 1), ("tags=cs.{vip,x}", 0), ("tags=cd.{vip,\"a b\",x}", 3), ("tags=ov.{x,vip}", 1),
             ("tags=eq.{vip,\"a b\"}", 1), ("tags=eq.{}", 2), ("tags=not.cs.{vip}", 2), ("tags=isdistinct.{}", 1), ("tags=cs.{}", 3),
+            ("tags=in.({},{x})", 2), ("tags=in.({},\"{vip,\\\"a b\\\"}\")", 3), ("tags=not.in.({})", 1), ("tags=in.()", 0),
         ] {
             assert_eq!(rows(&store, OWN, &format!("conversations?{condition}")).await.unwrap().rows.len(), found, "{condition}");
         }
