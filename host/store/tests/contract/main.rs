@@ -26,6 +26,7 @@ mod database_roles;
 mod deletions;
 mod health;
 mod histories;
+mod hostile_logins;
 mod hosts;
 mod idempotency;
 mod isolation;
