@@ -141,10 +141,10 @@ impl Store {
             Box::pin(async move {
                 let role = quoted(&name);
                 // Only a member may end its sessions and drop what it owns.
-                try_run(&mut db, format!("GRANT {role} TO CURRENT_USER")).await.map_err(remains)?;
-                execute!(db, TERMINATE, name.as_str()).map_err(remains)?;
-                try_run(&mut db, format!("DROP OWNED BY {role}")).await.map_err(remains)?;
-                try_run(&mut db, format!("DROP ROLE {role}")).await.map_err(remains)
+                try_run(&mut db, format!("GRANT {role} TO CURRENT_USER")).await.map_err(|error| remains(&error))?;
+                execute!(db, TERMINATE, name.as_str()).map_err(|error| remains(&error))?;
+                try_run(&mut db, format!("DROP OWNED BY {role}")).await.map_err(|error| remains(&error))?;
+                try_run(&mut db, format!("DROP ROLE {role}")).await.map_err(|error| remains(&error))
             })
         });
         Ok(dropped.await.err().map(|Remains(why)| why))
@@ -161,10 +161,10 @@ impl From<StoreError> for Remains {
 }
 
 /// With the detail, which says what keeps the role.
-fn remains(error: sqlx::Error) -> OperationError<Remains> {
+fn remains(error: &sqlx::Error) -> OperationError<Remains> {
     let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
     let detail = database.and_then(PgDatabaseError::detail).map(|detail| format!(" ({detail})")).unwrap_or_default();
-    OperationError::Refused(Remains(describe(&error) + &detail))
+    OperationError::Refused(Remains(describe(error) + &detail))
 }
 
 /// Lets a login into the database and the schema, or doesn't any more. Their names can't be bound as values.
