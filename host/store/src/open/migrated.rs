@@ -31,7 +31,7 @@ pub(crate) struct Migrated {
 }
 
 impl Migrated {
-    pub async fn run(url: &str) -> Result<Self, OpenError> {
+    pub(crate) async fn run(url: &str) -> Result<Self, OpenError> {
         let (mut conn, pid) = connect(url).await?;
         let (mut lock, locks_pid) = connect(url).await?;
         ensure_table(&mut conn).await?;
@@ -46,7 +46,7 @@ impl Migrated {
     }
 
     /// Lets the next host at the tables.
-    pub async fn unlock(self) -> Result<PgConnection, OpenError> {
+    pub(crate) async fn unlock(self) -> Result<PgConnection, OpenError> {
         self.lock.close().await.map_err(OpenError::Connect)?;
         Ok(self.conn)
     }
