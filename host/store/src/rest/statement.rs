@@ -256,7 +256,7 @@ impl Turn {
     }
 
     /// Lets other tasks run when the turn is over. A deadline is looked at then, too.
-    pub async fn share(&mut self) {
+    pub(super) async fn share(&mut self) {
         if self.0.elapsed() >= TURN {
             tokio::task::yield_now().await;
             *self = Self::begin();
