@@ -19,6 +19,7 @@ BEGIN
             ('tickets', ARRAY['subject', 'body']),
             ('knowledge_sources', ARRAY['title', 'given_title', 'url', 'identity', 'site', 'text', 'content_hash',
                 'failure_message', 'note', 'etag', 'last_modified']),
+            ('passages', ARRAY['title', 'section', 'text']),
             ('billing_events', ARRAY['detail']),
             ('connector_logs', ARRAY['message', 'log', 'requests']),
             ('workflows', ARRAY['name', 'triggers', 'action', 'instructions']),
@@ -29,17 +30,17 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE %s %s', target.name, target.without);
         CONTINUE WHEN target.forgotten IS NULL;
-        -- A column that a trigger's condition names keeps its type, so triggers are made anew.
+        -- A column that a trigger names keeps its type, so triggers are made anew.
         definitions := '{}';
         FOR definition IN
             SELECT pg_get_triggerdef(oid) FROM pg_trigger
-            WHERE tgrelid = target.name AND NOT tgisinternal AND tgqual IS NOT NULL
+            WHERE tgrelid = target.name AND NOT tgisinternal
         LOOP
             definitions := definitions || definition;
         END LOOP;
         FOR definition IN
             SELECT format('DROP TRIGGER %I ON %s', tgname, target.name) FROM pg_trigger
-            WHERE tgrelid = target.name AND NOT tgisinternal AND tgqual IS NOT NULL
+            WHERE tgrelid = target.name AND NOT tgisinternal
         LOOP
             EXECUTE definition;
         END LOOP;
