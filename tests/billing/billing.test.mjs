@@ -32,11 +32,12 @@ async function post(event, sign = {}) {
 }
 
 let next = 0;
-/** An event about a subscription, as version 2025-03-31 of the API and later ones have it. */
-function event(type, organization, { id = 'sub_1', created = now(), plan = 'billing-pro', ...members } = {}) {
+/** An event about a subscription, which was `made` in that second, as version 2025-03-31 of the API and later ones have it. */
+function event(type, organization, { id = 'sub_1', created = now(), made = 0, plan = 'billing-pro', ...members } = {}) {
   const object = {
     id,
     object: 'subscription',
+    created: made,
     status: 'active',
     cancel_at: null,
     cancel_at_period_end: false,
@@ -101,11 +102,13 @@ test('an event that comes twice or late changes nothing', async () => {
   assert.deepEqual(await post(second), { status: 200, answer: { applied: false, reason: 'it was received before' } });
   assert.deepEqual(await state(organization), ['billing-pro', 'past_due']);
 
-  // The end of a subscription that another one replaced.
-  await post(event('customer.subscription.created', organization, { id: 'sub_2', created: at + 1 }));
-  const end = await post(event('customer.subscription.deleted', organization, { id: 'sub_1', created: at + 2 }));
-  assert.equal(end.answer.applied, false);
-  assert.deepEqual(await state(organization), ['billing-pro', 'active']);
+  // An upgrade: another subscription replaces it, and then it is cancelled and ends.
+  await post(event('customer.subscription.created', organization, { id: 'sub_2', created: at + 1, made: at + 1, plan: 'billing-scale' }));
+  for (const [type, created] of [['updated', at + 2], ['deleted', at + 3]]) {
+    const old = await post(event(`customer.subscription.${type}`, organization, { created, cancel_at_period_end: true }));
+    assert.equal(old.answer.applied, false);
+  }
+  assert.deepEqual(await state(organization), ['billing-scale', 'active']);
 });
 
 test('sixteen deliveries of one event at once apply it once', async () => {
@@ -139,6 +142,8 @@ test('what is wrong is told, so that the biller sends it again', async () => {
   assert.deepEqual(await state(organization), ['standard', 'active']);
   const other = await post(event('customer.subscription.created', organization, { metadata: {} }));
   assert.deepEqual([other.status, other.answer.applied], [200, false], 'the operator sells something else, too');
+  const empty = await post(event('customer.subscription.created', organization, { metadata: null }));
+  assert.deepEqual([empty.status, empty.answer.applied], [200, false]);
   const unknown = await post({ ...event('customer.created', organization) });
   assert.deepEqual([unknown.status, unknown.answer.applied], [200, false]);
 });

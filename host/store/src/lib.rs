@@ -22,7 +22,7 @@
 //! | `organizations` | a company: the terms of its plan with its own overrides, its subscription, the version of its knowledge |
 //! | `usage`, `key_usage`, `visitor_usage` | what is counted: by month, minute and meter, by key, by a key's visitor and day |
 //! | `billing_events` | the journal for bills, with changes of plans and subscriptions, and thresholds that were reached |
-//! | `biller_events` | what the operator's biller sent, so that nothing is applied twice |
+//! | `biller_events`, `biller_subscriptions` | what the operator's biller sent, so that nothing is applied twice or too late |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
@@ -120,7 +120,7 @@ pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
-    biller::{BillerEvent, BillerOutcome},
+    biller::{BillerEvent, BillerNews, BillerOutcome},
     catalogue::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,

@@ -11,7 +11,7 @@ use resly_core::{
     plan::{PlanId, SubscriptionChange, SubscriptionStatus},
     time::Timestamp,
 };
-use resly_store::BillerEvent;
+use resly_store::{BillerEvent, BillerNews};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ use crate::FieldError;
 
 /// How long a trial is served after its end, until the biller says what became of it.
 const TRIAL_LAG: Duration = Duration::from_secs(24 * 3600);
+
+type Metadata = BTreeMap<String, String>;
 
 #[derive(Deserialize)]
 struct Event {
@@ -37,9 +39,10 @@ struct EventData {
 #[derive(Deserialize)]
 struct Subscription {
     id: String,
+    /// In seconds since 1970.
+    created: i64,
     status: String,
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
+    metadata: Option<Metadata>,
     #[serde(default)]
     items: Items,
     trial_end: Option<i64>,
@@ -63,8 +66,7 @@ struct Item {
 #[derive(Deserialize)]
 struct Price {
     lookup_key: Option<String>,
-    #[serde(default)]
-    metadata: BTreeMap<String, String>,
+    metadata: Option<Metadata>,
 }
 
 #[derive(Deserialize)]
@@ -81,8 +83,7 @@ struct InvoiceParent {
 
 #[derive(Deserialize)]
 struct SubscriptionDetails {
-    #[serde(default)]
-    metadata: Option<BTreeMap<String, String>>,
+    metadata: Option<Metadata>,
     subscription: Option<String>,
 }
 
@@ -96,27 +97,27 @@ struct Subject {
 pub fn read(body: &[u8]) -> Result<Option<BillerEvent>, Vec<FieldError>> {
     let event: Event = parse(body, "$")?;
     let created_at = seconds(event.created);
-    let (subject, plan, state, payment_failed) = match event.r#type.as_str() {
+    let (subject, news) = match event.r#type.as_str() {
         "customer.subscription.created" | "customer.subscription.updated" | "customer.subscription.deleted" => {
             let subscription: Subscription = object(event.data.object)?;
-            let Some(subject) = subject(&subscription.metadata, &subscription.id)? else { return Ok(None) };
-            let ended = event.r#type == "customer.subscription.deleted";
-            let Some(state) = state(&subscription, ended) else { return Ok(None) };
-            (subject, plan(&subscription)?, state, false)
+            let Some(subject) = subject(subscription.metadata.as_ref(), &subscription.id)? else { return Ok(None) };
+            let deleted = event.r#type == "customer.subscription.deleted";
+            let Some(state) = state(&subscription, deleted) else { return Ok(None) };
+            let (created_at, plan) = (seconds(subscription.created), plan(&subscription)?);
+            (subject, BillerNews::Subscription { created_at, plan, state, deleted })
         }
         "invoice.payment_failed" => {
             let invoice: Invoice = object(event.data.object)?;
             let parent = invoice.parent.and_then(|parent| parent.subscription_details);
             let Some(details) = parent.or(invoice.subscription_details) else { return Ok(None) };
             let Some(id) = details.subscription.or(invoice.subscription) else { return Ok(None) };
-            let Some(subject) = subject(&details.metadata.unwrap_or_default(), &id)? else { return Ok(None) };
-            let status = Some(SubscriptionStatus::PastDue);
-            (subject, None, SubscriptionChange { status, ..SubscriptionChange::default() }, true)
+            let Some(subject) = subject(details.metadata.as_ref(), &id)? else { return Ok(None) };
+            (subject, BillerNews::PaymentFailed)
         }
         _ => return Ok(None),
     };
     let Subject { organization, subscription } = subject;
-    Ok(Some(BillerEvent { id: event.id, created_at, organization, subscription, plan, state, payment_failed }))
+    Ok(Some(BillerEvent { id: event.id, created_at, organization, subscription, news }))
 }
 
 fn parse<'de, T: Deserialize<'de>>(body: &'de [u8], path: &str) -> Result<T, Vec<FieldError>> {
@@ -132,8 +133,8 @@ fn seconds(seconds: i64) -> Timestamp {
 }
 
 /// A subscription without an organization is for something else that the operator sells.
-fn subject(metadata: &BTreeMap<String, String>, subscription: &str) -> Result<Option<Subject>, Vec<FieldError>> {
-    let Some(id) = metadata.get("organization_id") else { return Ok(None) };
+fn subject(metadata: Option<&Metadata>, subscription: &str) -> Result<Option<Subject>, Vec<FieldError>> {
+    let Some(id) = metadata.and_then(|metadata| metadata.get("organization_id")) else { return Ok(None) };
     let organization = id.trim().parse().map_err(|_| {
         vec![FieldError::new("data.object.metadata.organization_id", "an organization's id (a UUID) is expected")]
     })?;
@@ -142,11 +143,12 @@ fn subject(metadata: &BTreeMap<String, String>, subscription: &str) -> Result<Op
 
 /// The plan that a subscription is for.
 fn plan(subscription: &Subscription) -> Result<Option<PlanId>, Vec<FieldError>> {
+    let named_in = |metadata: Option<&Metadata>| metadata?.get("plan").cloned();
     let of_price = |item: &Item| {
         let price = item.price.as_ref()?;
-        price.metadata.get("plan").cloned().or_else(|| price.lookup_key.clone())
+        named_in(price.metadata.as_ref()).or_else(|| price.lookup_key.clone())
     };
-    let named = subscription.metadata.get("plan").cloned();
+    let named = named_in(subscription.metadata.as_ref());
     let named = named.or_else(|| subscription.items.data.iter().find_map(of_price));
     let parse = |id: String| {
         PlanId::parse(&id)
@@ -155,15 +157,16 @@ fn plan(subscription: &Subscription) -> Result<Option<PlanId>, Vec<FieldError>> 
     named.map(parse).transpose()
 }
 
-/// The state of a subscription. `None` while its first payment is awaited.
-fn state(subscription: &Subscription, ended: bool) -> Option<SubscriptionChange> {
+/// The state of a subscription. `None` while its first payment is awaited, and when that never came.
+fn state(subscription: &Subscription, deleted: bool) -> Option<SubscriptionChange> {
     let status = match subscription.status.as_str() {
-        _ if ended => SubscriptionStatus::Expired,
+        "incomplete_expired" => return None,
+        _ if deleted => SubscriptionStatus::Expired,
         "trialing" => SubscriptionStatus::Trial,
         "active" => SubscriptionStatus::Active,
         "past_due" => SubscriptionStatus::PastDue,
         "incomplete" => return None,
-        // `canceled`, `unpaid`, `paused`, `incomplete_expired`.
+        // `canceled`, `unpaid`, `paused`.
         _ => SubscriptionStatus::Expired,
     };
     let period = subscription.items.data.iter().filter_map(|item| item.current_period_end).max();
@@ -199,49 +202,70 @@ mod tests {
     }
 
     fn subscription(status: &str) -> Value {
-        json!({"id": "sub_1", "object": "subscription", "status": status, "metadata": {"organization_id": ORGANIZATION},
+        json!({"id": "sub_1", "object": "subscription", "created": 900, "status": status,
+            "metadata": {"organization_id": ORGANIZATION},
             "items": {"data": [{"current_period_end": 5000, "price": {"lookup_key": "pro", "metadata": {}}}]},
             "trial_end": null, "cancel_at": null, "cancel_at_period_end": false})
     }
 
-    fn updated(object: &Value) -> BillerEvent {
-        event("customer.subscription.updated", object).unwrap().unwrap()
+    /// What is read of a subscription: the event, when the subscription was made, its plan, its state, whether it is over.
+    fn subscribed(kind: &str, object: &Value) -> (BillerEvent, Timestamp, Option<PlanId>, SubscriptionChange, bool) {
+        let event = event(kind, object).unwrap().unwrap();
+        match event.news.clone() {
+            BillerNews::Subscription { created_at, plan, state, deleted } => (event, created_at, plan, state, deleted),
+            BillerNews::PaymentFailed => panic!("{event:?}"),
+        }
+    }
+
+    fn updated(object: &Value) -> (Option<PlanId>, SubscriptionChange) {
+        let (_, _, plan, state, _) = subscribed("customer.subscription.updated", object);
+        (plan, state)
     }
 
     #[test]
     fn a_subscription_has_a_state_a_plan_and_dates() {
-        let active = updated(&subscription("active"));
-        assert_eq!((active.id.as_str(), active.subscription.as_str()), ("evt_1", "sub_1"));
-        assert_eq!((active.created_at, active.organization.to_string()), (seconds(1000), ORGANIZATION.to_owned()));
-        assert_eq!(active.plan, PlanId::parse("pro").ok());
-        assert_eq!(active.state.status, Some(SubscriptionStatus::Active));
-        assert_eq!(active.state.current_period_ends_at, Some(Some(seconds(5000))));
-        assert_eq!(active.state.past_due_until, Some(None), "the usual grace");
+        let (event, made_at, plan, state, deleted) =
+            subscribed("customer.subscription.updated", &subscription("active"));
+        assert_eq!((event.id.as_str(), event.subscription.as_str()), ("evt_1", "sub_1"));
+        assert_eq!((event.created_at, event.organization.to_string()), (seconds(1000), ORGANIZATION.to_owned()));
+        assert_eq!((made_at, plan, deleted), (seconds(900), PlanId::parse("pro").ok(), false));
+        assert_eq!(state.status, Some(SubscriptionStatus::Active));
+        assert_eq!(state.current_period_ends_at, Some(Some(seconds(5000))));
+        assert_eq!(state.past_due_until, Some(None), "the usual grace");
 
         let mut older = subscription("active");
         older["items"] = json!({"data": [{"price": {"lookup_key": null, "metadata": {"plan": "scale"}}}]});
         older["current_period_end"] = json!(6000);
         older["cancel_at_period_end"] = json!(true);
-        let older = updated(&older);
-        assert_eq!(older.plan, PlanId::parse("scale").ok());
-        assert_eq!(older.state.current_period_ends_at, Some(Some(seconds(6000))));
-        assert_eq!(older.state.past_due_until, Some(Some(seconds(6000))), "no grace for what was cancelled");
+        let (plan, state) = updated(&older);
+        assert_eq!(plan, PlanId::parse("scale").ok());
+        assert_eq!(state.current_period_ends_at, Some(Some(seconds(6000))));
+        assert_eq!(state.past_due_until, Some(Some(seconds(6000))), "no grace for what was cancelled");
 
         let mut trial = subscription("trialing");
         trial["trial_end"] = json!(2000);
-        let trial = updated(&trial);
-        assert_eq!(trial.state.trial_ends_at, Some(Some(seconds(2000))));
-        assert_eq!(trial.state.past_due_until, Some(Some(seconds(2000 + 24 * 3600))));
+        let (_, state) = updated(&trial);
+        assert_eq!(state.trial_ends_at, Some(Some(seconds(2000))));
+        assert_eq!(state.past_due_until, Some(Some(seconds(2000 + 24 * 3600))));
         for (status, expected) in [
             ("past_due", SubscriptionStatus::PastDue),
             ("unpaid", SubscriptionStatus::Expired),
             ("canceled", SubscriptionStatus::Expired),
             ("paused", SubscriptionStatus::Expired),
         ] {
-            assert_eq!(updated(&subscription(status)).state.status, Some(expected), "{status}");
+            assert_eq!(updated(&subscription(status)).1.status, Some(expected), "{status}");
         }
-        let deleted = event("customer.subscription.deleted", &subscription("active")).unwrap().unwrap();
-        assert_eq!(deleted.state.status, Some(SubscriptionStatus::Expired));
+        let (_, _, _, state, deleted) = subscribed("customer.subscription.deleted", &subscription("active"));
+        assert_eq!((state.status, deleted), (Some(SubscriptionStatus::Expired), true));
+    }
+
+    #[test]
+    fn metadata_that_is_null_is_empty() {
+        let mut null = subscription("active");
+        null["items"]["data"][0]["price"]["metadata"] = json!(null);
+        assert_eq!(updated(&null).0, PlanId::parse("pro").ok());
+        null["metadata"] = json!(null);
+        assert!(event("customer.subscription.updated", &null).unwrap().is_none());
     }
 
     #[test]
@@ -252,8 +276,8 @@ mod tests {
             "subscription_details": {"metadata": {"organization_id": ORGANIZATION}}});
         for invoice in [newer, older] {
             let failed = event("invoice.payment_failed", &invoice).unwrap().unwrap();
-            assert_eq!((failed.subscription.as_str(), failed.payment_failed), ("sub_1", true));
-            assert_eq!((failed.state.status, failed.plan), (Some(SubscriptionStatus::PastDue), None));
+            assert_eq!(failed.subscription, "sub_1");
+            assert!(matches!(failed.news, BillerNews::PaymentFailed));
         }
         let once = json!({"object": "invoice", "parent": null, "subscription": null, "subscription_details": null});
         assert!(event("invoice.payment_failed", &once).unwrap().is_none(), "an invoice for something else");
@@ -262,7 +286,9 @@ mod tests {
     #[test]
     fn what_is_for_something_else_is_left_alone_and_what_is_wrong_is_told() {
         assert!(event("customer.created", &json!({})).unwrap().is_none());
-        assert!(event("customer.subscription.updated", &subscription("incomplete")).unwrap().is_none());
+        for status in ["incomplete", "incomplete_expired"] {
+            assert!(event("customer.subscription.updated", &subscription(status)).unwrap().is_none(), "{status}");
+        }
         let mut other = subscription("active");
         other["metadata"] = json!({});
         assert!(event("customer.subscription.updated", &other).unwrap().is_none());

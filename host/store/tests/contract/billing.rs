@@ -15,7 +15,7 @@ use resly_core::{
     turn::store::{BeginTurnError, FinishedTurn, NewTurn, TurnStore},
 };
 use resly_store::{
-    BillerEvent, BillerOutcome, NewPlan, Store, SubscribeError, UsageGrouping, UsageHistoryQuery, UsageSum,
+    BillerEvent, BillerNews, BillerOutcome, NewPlan, Store, SubscribeError, UsageGrouping, UsageHistoryQuery, UsageSum,
 };
 use tokio::task::spawn;
 
@@ -32,17 +32,72 @@ fn event(id: &str, created: u64, organization: OrganizationId, status: Subscript
         created_at: at(created),
         organization,
         subscription: "sub_1".to_owned(),
-        plan: PlanId::parse("pro").ok(),
+        news: news(0, "pro", status),
+    }
+}
+
+/// What an event says of a subscription that was made at `made`.
+fn news(made: u64, plan: &str, status: SubscriptionStatus) -> BillerNews {
+    BillerNews::Subscription {
+        created_at: at(made),
+        plan: PlanId::parse(plan).ok(),
         state: SubscriptionChange { status: Some(status), ..SubscriptionChange::default() },
-        payment_failed: false,
+        deleted: false,
+    }
+}
+
+fn deleted(made: u64, plan: &str) -> BillerNews {
+    let news = news(made, plan, SubscriptionStatus::Expired);
+    let BillerNews::Subscription { created_at, plan, state, .. } = news else { return news };
+    BillerNews::Subscription { created_at, plan, state, deleted: true }
+}
+
+/// Every order of `count` things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let Some(last) = count.checked_sub(1) else { return vec![Vec::new()] };
+    let insert = |order: Vec<usize>| {
+        (0..=order.len()).map(move |at| [&order[..at], &[last], &order[at..]].concat()).collect::<Vec<_>>()
+    };
+    orders(last).into_iter().flat_map(insert).collect()
+}
+
+/// In whatever order the events come, each about a subscription, the organization ends in one state: its plan, its status,
+/// and the subscription that it is served by.
+async fn assert_every_order(
+    backend: &Backend,
+    store: &Store,
+    events: &[(u64, &str, BillerNews)],
+    expected: (&str, SubscriptionStatus, &str),
+) {
+    for order in orders(events.len()) {
+        let org = organization(store, &[]).await;
+        for index in &order {
+            let (created, subscription, news) = events[*index].clone();
+            let id = format!("evt_{org}_{index}");
+            let event = BillerEvent {
+                id,
+                created_at: at(created),
+                organization: org,
+                subscription: subscription.to_owned(),
+                news,
+            };
+            store.apply_biller_event(event, at(100)).await.unwrap();
+        }
+        let plan = store.plan(org).await.unwrap();
+        let sql = format!("SELECT biller_subscription FROM organizations WHERE id = '{org}'");
+        let serving = backend.texts(&sql).await;
+        let state = (plan.id.as_str(), plan.subscription.status_at(at(100)), serving[0].as_str());
+        assert_eq!(state, expected, "{order:?}");
     }
 }
 
 async fn with_plan(backend: &Backend) -> (Store, OrganizationId) {
     let (store, org) = backend.with(&[]).await;
-    let plan = PlanId::parse("pro").unwrap();
-    let new = NewPlan { id: plan, title: "Pro".to_owned(), terms: Terms::default(), now: at(0) };
-    store.create_plan(new).await.unwrap();
+    for id in ["basic", "pro"] {
+        let id = PlanId::parse(id).unwrap();
+        let new = NewPlan { id, title: "Plan".to_owned(), terms: Terms::default(), now: at(0) };
+        store.create_plan(new).await.unwrap();
+    }
     (store, org)
 }
 
@@ -69,17 +124,53 @@ both! {
         assert_eq!(status(&store, org).await, PastDue);
         assert_eq!(apply(event("evt_3", 20, org, Active)).await, BillerOutcome::Applied, "of the same second");
 
-        let other = |event| BillerEvent { subscription: "sub_2".to_owned(), ..event };
-        assert_eq!(apply(other(event("evt_4", 30, org, Expired))).await, BillerOutcome::Superseded);
-        assert_eq!(apply(other(event("evt_5", 30, org, Active))).await, BillerOutcome::Applied);
+        let other = |id, created, status| BillerEvent {
+            subscription: "sub_2".to_owned(),
+            news: news(30, "pro", status),
+            ..event(id, created, org, status)
+        };
+        assert_eq!(apply(other("evt_4", 30, Expired)).await, BillerOutcome::Superseded);
+        assert_eq!(apply(other("evt_5", 30, Active)).await, BillerOutcome::Applied);
         assert_eq!(apply(event("evt_6", 40, org, Expired)).await, BillerOutcome::Superseded);
         assert_eq!(status(&store, org).await, Active);
-        assert_eq!(apply(other(event("evt_7", 50, org, Expired))).await, BillerOutcome::Applied);
-        let failed = BillerEvent { payment_failed: true, ..other(event("evt_8", 60, org, PastDue)) };
+        assert_eq!(apply(other("evt_7", 50, Expired)).await, BillerOutcome::Applied);
+        let failed = BillerEvent { news: BillerNews::PaymentFailed, ..other("evt_8", 60, PastDue) };
         assert_eq!(apply(failed).await, BillerOutcome::Superseded, "that brings nobody back");
         assert_eq!(status(&store, org).await, Expired);
         let changes = "SELECT COUNT(*) FROM billing_events WHERE kind = 'subscription_changed' AND quantity = 0";
         assert_eq!(backend.number(changes).await, 3);
+    }
+
+    async fn an_upgrade_to_another_subscription_ends_alike_in_every_order_of_its_events(backend: Backend) {
+        use SubscriptionStatus::{Active, PastDue};
+
+        let (store, _) = with_plan(&backend).await;
+        let mut upgrade = vec![
+            (1, "sub_a", news(1, "basic", Active)),
+            (10, "sub_b", news(10, "pro", Active)),
+            (11, "sub_a", news(1, "basic", Active)),
+            (12, "sub_a", deleted(1, "basic")),
+        ];
+        assert_every_order(&backend, &store, &upgrade, ("pro", Active, "sub_b")).await;
+        // Without the replaced one's first event, and with a payment that fails.
+        upgrade[0] = (13, "sub_b", BillerNews::PaymentFailed);
+        assert_every_order(&backend, &store, &upgrade, ("pro", PastDue, "sub_b")).await;
+        // The newer one is given up, so the older one is served on.
+        let given_up = [
+            (1, "sub_a", news(1, "basic", Active)),
+            (10, "sub_b", news(10, "pro", Active)),
+            (11, "sub_a", news(1, "basic", Active)),
+            (12, "sub_b", deleted(10, "pro")),
+        ];
+        assert_every_order(&backend, &store, &given_up, ("basic", Active, "sub_a")).await;
+    }
+
+    async fn a_payment_that_fails_says_nothing_of_a_subscription_that_never_began(backend: Backend) {
+        let (store, org) = with_plan(&backend).await;
+        let news = BillerNews::PaymentFailed;
+        let failed = BillerEvent { news, ..event("evt_1", 10, org, SubscriptionStatus::PastDue) };
+        assert_eq!(store.apply_biller_event(failed, at(100)).await.unwrap(), BillerOutcome::Superseded);
+        assert_eq!(status(&store, org).await, SubscriptionStatus::Active);
     }
 
     async fn an_event_that_can_not_be_applied_is_taken_when_it_comes_again(backend: Backend) {
