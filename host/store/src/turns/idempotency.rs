@@ -12,6 +12,7 @@ use resly_core::{
 use crate::{
     sql::{Conn, row},
     types::{Id, Text, Time, named},
+    usage::day_of,
 };
 
 /// The turn that a key was used for.
@@ -27,6 +28,7 @@ struct TurnRow {
     key_counted: bool,
     visitor_counted: bool,
     billed: bool,
+    created_at: Time,
 }
 
 /// A turn that ended without an answer, so it may be repeated.
@@ -60,7 +62,7 @@ pub(super) enum IdempotencyMatch {
 macro_rules! find {
     () => {
         "SELECT id, conversation_id, fingerprint, status, lease_until, period_start, counted, key_counted,
-                visitor_counted, billed
+                visitor_counted, billed, created_at
          FROM turns
          WHERE key_id = $1 AND idempotency_key = $2 AND organization_id = $3 AND COALESCE(visitor, '') = $4"
     };
@@ -98,7 +100,8 @@ impl TurnRow {
             counted: self.counted.then_some(CountedPeriod {
                 period: self.period_start,
                 for_key: self.key_counted,
-                for_visitor: self.visitor_counted,
+                // The count of a day that is over stays: the repeat may not be given back to another day.
+                for_visitor: self.visitor_counted && day_of(self.created_at.0) == day_of(now),
             }),
             billed: self.counted && billed,
         }))

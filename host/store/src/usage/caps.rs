@@ -38,7 +38,7 @@ impl<'t> Caps<'t> {
 }
 
 /// The day of a time, in UTC.
-fn day_of(now: Timestamp) -> Timestamp {
+pub(crate) fn day_of(now: Timestamp) -> Timestamp {
     Timestamp::from_micros(now.micros().div_euclid(DAY_MICROS) * DAY_MICROS)
 }
 

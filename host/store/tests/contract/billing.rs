@@ -8,6 +8,7 @@ use resly_core::{
         call::{BeginCallError, ConnectionStore},
         connection::Environment,
     },
+    conversation::MessageStatus,
     id::{CallId, KeyId, MessageId, OrganizationId},
     meter::{LimitLevel, LimitWindow, Meter},
     plan::{GRACE, Overrides, PlanId, SubscriptionChange, SubscriptionStatus, Terms},
@@ -284,6 +285,17 @@ both! {
             store.finish_turn(refund(org, accepted.answer)).await.unwrap();
         }
         assert_eq!(backend.number("SELECT used FROM visitor_usage WHERE visitor = 'eve'").await, 0);
+
+        // A repeat on the next day was counted on the first one, so nothing is given back to the next.
+        let next_day = 24 * 3600;
+        let broken = accept(&store, NewTurn { idempotency: idempotency("l", 1), ..ask("ida", 0) }).await;
+        let interrupted = MessageStatus::Interrupted;
+        store.finish_turn(FinishedTurn { status: interrupted, ..answer(org, broken.answer, "") }).await.unwrap();
+        accept(&store, ask("ida", next_day)).await;
+        let again = NewTurn { idempotency: idempotency("l", 1), ..ask("ida", next_day + 1) };
+        let again = accept(&store, again).await;
+        store.finish_turn(FinishedTurn { now: at(next_day + 2), ..refund(org, again.answer) }).await.unwrap();
+        assert_eq!(backend.number("SELECT MIN(used) FROM visitor_usage WHERE visitor = 'ida'").await, 1);
         store.recover(at(5 * 24 * 3600)).await.unwrap();
         assert_eq!(backend.number("SELECT COUNT(*) FROM visitor_usage").await, 0);
     }
