@@ -5,7 +5,7 @@ use resly_store::{KeyChange, KeySummary, StoredKey};
 
 use super::{
     KeyError, KeyIssuer, RateLimitsPatch,
-    check::{check_expiry, read_origins, read_scopes},
+    check::{check_caps, check_expiry, read_origins, read_scopes},
     find_for_change,
 };
 use crate::{check_name, keyring::Keyring};
@@ -39,6 +39,8 @@ fn read(by: KeyIssuer<'_>, key: &StoredKey, patch: KeyPatch, now: Timestamp) -> 
     mistakes.extend(name.as_deref().and_then(check_name));
     let scopes = scopes.map(|scopes| read_scopes(kind, scopes, &mut mistakes));
     let origins = origins.map(|origins| read_origins(kind, &origins, &mut mistakes));
+    let caps = [("message_cap", message_cap.flatten()), ("visitor_message_cap", visitor_message_cap.flatten())];
+    check_caps(caps, &mut mistakes);
     check_expiry(expires_at.flatten(), now, &mut mistakes);
     let rates = key.rate_limits.unwrap_or_else(|| RateLimits::usual(kind));
     let rate_limits = rate_limits.map(|patch| patch.map(|patch| patch.over(rates, &mut mistakes)));

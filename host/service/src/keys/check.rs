@@ -13,6 +13,13 @@ pub(super) fn check_expiry(expires_at: Option<Timestamp>, now: Timestamp, mistak
     }
 }
 
+/// Caps beyond what both databases can hold are refused, not cut.
+pub(super) fn check_caps(caps: [(&str, Option<u64>); 2], mistakes: &mut Vec<FieldError>) {
+    for (member, _) in caps.into_iter().filter(|(_, cap)| cap.is_some_and(|cap| i64::try_from(cap).is_err())) {
+        mistakes.push(FieldError::new(member, "at most 9223372036854775807 is expected, or null for no cap"));
+    }
+}
+
 /// The scopes in their order, each once.
 pub(super) fn read_scopes(kind: KeyKind, mut scopes: Vec<Scope>, mistakes: &mut Vec<FieldError>) -> Vec<Scope> {
     scopes.sort_by_key(|scope| *scope as u8);

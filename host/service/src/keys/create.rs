@@ -8,7 +8,7 @@ use resly_core::{
 
 use super::{
     KeyError, KeyIssuer, RateLimitsPatch,
-    check::{check_expiry, read_origins, read_scopes},
+    check::{check_caps, check_expiry, read_origins, read_scopes},
 };
 use crate::{
     check_name,
@@ -47,6 +47,7 @@ fn spec(by: KeyIssuer<'_>, new: NewKey, now: Timestamp) -> Result<KeySpec, KeyEr
     mistakes.extend(check_name(&name));
     let scopes = read_scopes(kind, scopes, &mut mistakes);
     let origins = read_origins(kind, &origins, &mut mistakes);
+    check_caps([("message_cap", message_cap), ("visitor_message_cap", visitor_message_cap)], &mut mistakes);
     check_expiry(expires_at, now, &mut mistakes);
     let rate_limits = rate_limits.map(|patch| patch.over(RateLimits::usual(kind), &mut mistakes));
     if !mistakes.is_empty() {
@@ -110,6 +111,8 @@ mod tests {
         assert_eq!((rates.key.requests_per_minute, rates.key.streams), (Some(9), usual.key.streams));
         assert_eq!((rates.address.streams, rates.visitor), (None, usual.visitor));
         assert!(widget(Some(RateLimitsPatch { key: requests(0), ..RateLimitsPatch::default() })).is_err());
+        let cap = |message_cap| read(NewKey { message_cap, ..key(&[Scope::Chat], &[]) });
+        assert!(cap(Some(i64::MAX.unsigned_abs())).is_ok() && cap(Some(10_u64.pow(19))).is_err());
         let over = "2026-10-10T11:59:59Z".parse().ok();
         assert!(read(NewKey { expires_at: over, ..key(&[Scope::Chat], &[]) }).is_err());
     }
