@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::registry::{Column, Table};
+
 /// What a request is refused with. Its JSON is PostgREST's error body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RestError {
@@ -64,6 +66,11 @@ impl RestError {
     /// The key may not do this to the table or column.
     pub fn denied(message: impl Into<String>) -> Self {
         Self::new(403, "42501", message)
+    }
+
+    /// The column may not be written in this way.
+    pub fn denied_column(table: &Table, column: &Column) -> Self {
+        Self::denied(format!("permission denied for column {} of table {}", column.name, table.name))
     }
 
     /// The result isn't the one object that was asked for.

@@ -287,9 +287,9 @@ tables! {
         "id" Uuid; "organization_id" Uuid; "period_start" Timestamp; "meter" Text; "environment" Text; "used" Bigint;
         "estimated" Bigint; "plan_limit" Bigint null; "created_at" Timestamp; "updated_at" Timestamp;
     }
-    "visitors", "Customers, by the ids that the organization gives them.", [Insert Update Delete]
+    "visitors", "Customers, by the ids that the organization gives them.", [Insert Delete]
         unique "external_id" {
-        "id" Uuid Insert host; "organization_id" Uuid; "external_id" Text Always; "created_at" Timestamp;
+        "id" Uuid Insert host; "organization_id" Uuid; "external_id" Text Insert; "created_at" Timestamp;
         "last_seen_at" Timestamp; "updated_at" Timestamp;
     }
     checks {

@@ -292,8 +292,16 @@ async fn values_that_break_a_rule_of_their_column_are_refused() {
     assert_eq!(refused(csv).await, (400, "23514".to_owned()));
     let ticket = json!({"subject": "a", "body": "b", "status": "pending"});
     client.insert("tickets", &ticket).await;
-    let renamed = client.send(Method::PATCH, "visitors?id=not.is.null").json(&json!({"external_id": ""}));
-    assert_eq!(refused(renamed).await, (400, "23514".to_owned()));
+    // What is kept by a visitor's name (accounts, counts) would be lost under another one.
+    let renamed = client.send(Method::PATCH, "visitors?id=not.is.null").json(&json!({"external_id": "anna3"}));
+    assert_eq!(refused(renamed).await, (403, "42501".to_owned()));
+    let id = client.get("visitors?select=id").await[0]["id"].clone();
+    let merged = visitor("anna3").header("prefer", "resolution=merge-duplicates");
+    let merged = merged.json(&json!({"id": id, "external_id": "anna3"}));
+    assert_eq!(refused(merged).await, (403, "42501".to_owned()));
+    assert_eq!(client.get("visitors?select=external_id").await, json!([{"external_id": longest}]));
+    let nothing = client.send(Method::PATCH, "tickets?id=not.is.null").json(&json!({}));
+    assert_eq!(nothing.send().await.unwrap().status(), StatusCode::NO_CONTENT);
     let closed = client.send(Method::PATCH, "tickets?id=not.is.null").json(&json!({"status": "Closed"}));
     assert_eq!(refused(closed).await, (400, "23514".to_owned()));
     let embedded = "tickets?select=id,conversations(id)&conversations.name=imatch.x";

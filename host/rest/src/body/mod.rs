@@ -65,10 +65,7 @@ pub fn inserted(
     for name in &names {
         let column = written_column(table, name)?;
         if !column.writable.in_insert() {
-            return Err(RestError::denied(format!(
-                "permission denied for column {} of table {}",
-                column.name, table.name
-            )));
+            return Err(RestError::denied_column(table, column));
         }
         if known.contains(&column) {
             return Err(RestError::new(400, "42701", format!("column \"{}\" specified more than once", column.name)));
@@ -131,10 +128,7 @@ pub fn updated(
         }
         let column = written_column(table, &name)?;
         if !column.writable.in_update() {
-            return Err(RestError::denied(format!(
-                "permission denied for column {} of table {}",
-                column.name, table.name
-            )));
+            return Err(RestError::denied_column(table, column));
         }
         let value = checked(table, column, value)?;
         if value == Value::Null && !column.nullable {

@@ -143,12 +143,12 @@ fn subject(metadata: Option<&Metadata>, subscription: &str) -> Result<Option<Sub
 
 /// The plan that a subscription is for.
 fn plan(subscription: &Subscription) -> Result<Option<PlanId>, Vec<FieldError>> {
-    let named_in = |metadata: &Option<Metadata>| metadata.as_ref()?.get("plan").cloned();
+    let named_in = |metadata: Option<&Metadata>| metadata?.get("plan").cloned();
     let of_price = |item: &Item| {
         let price = item.price.as_ref()?;
-        named_in(&price.metadata).or_else(|| price.lookup_key.clone())
+        named_in(price.metadata.as_ref()).or_else(|| price.lookup_key.clone())
     };
-    let named = named_in(&subscription.metadata);
+    let named = named_in(subscription.metadata.as_ref());
     let named = named.or_else(|| subscription.items.data.iter().find_map(of_price));
     let parse = |id: String| {
         PlanId::parse(&id)

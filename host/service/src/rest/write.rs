@@ -55,6 +55,9 @@ pub async fn insert(app: &App, organization: OrganizationId, insertion: RowChang
     let rows = body::inserted(table, form, &body, query.columns.as_deref(), missing_default)?;
     drop(body);
     let conflict = conflict(table, &query, &preferences)?;
+    if let Some((by, Resolution::Merge)) = conflict {
+        check_merge(table, by, &rows.columns)?;
+    }
     if table.name == sources::TABLE {
         if conflict.is_some() {
             return Err(RestError::unsupported("an upsert of knowledge_sources: update them by their ids").into());
@@ -76,7 +79,11 @@ pub async fn update(app: &App, organization: OrganizationId, update: RowChange) 
     let node = changed(table, &query, "UPDATE")?;
     let set = body::updated(table, form, &body, query.columns.as_deref())?;
     if set.is_empty() {
-        return Err(RestError::new(400, "PGRST102", "the update sets no column").into());
+        // As in PostgREST: nothing is updated, and that is no mistake.
+        if single {
+            return Err(RestError::not_single(0).into());
+        }
+        return Ok(written(RestRows { names: resolve::member_names(&node), total: Some(0), ..RestRows::default() }));
     }
     let change = change(app, organization, node, Some(set), &preferences, returns, single);
     if table.name == sources::TABLE {
@@ -158,6 +165,15 @@ fn refuse_window(query: &Query) -> Result<(), RestError> {
 
 fn refuse_aggregate(node: &Node) -> Result<(), RestError> {
     if node.is_aggregated() { Err(RestError::unsupported("an aggregate of the rows that are written")) } else { Ok(()) }
+}
+
+/// An upsert sets what an update may set. A row keeps its id in any case.
+fn check_merge(table: &Table, by: &Column, columns: &[&'static Column]) -> Result<(), RestError> {
+    let fixed = |column: &&&Column| **column != by && column.name != "id" && !column.writable.in_update();
+    match columns.iter().find(fixed) {
+        None => Ok(()),
+        Some(column) => Err(RestError::denied_column(table, column)),
+    }
 }
 
 /// What becomes of a row that is there already, and by which column it is found.
