@@ -55,9 +55,16 @@ async fn grant(config: &Config, organization: &str, role: &str) -> anyhow::Resul
 async fn revoke(config: &Config, role: &str) -> anyhow::Result<Outcome> {
     let name = parse(role)?;
     let store = Store::open_beside(&secrets::store_config(config)).await?;
-    store.revoke_database_role(name).await?;
+    let remains = store.revoke_database_role(name).await?;
     store.close().await;
-    Ok(json!({"role": role, "revoked": true}).into())
+    let line = json!({"role": role, "revoked": true, "dropped": remains.is_none()});
+    let advice = remains.map(|why| {
+        format!(
+            "{role} can't log in any more and reads nothing, but the server still has the role: {why}. Let an \
+             administrator run `DROP OWNED BY {role}` in each database that is named, and then `DROP ROLE {role}`"
+        )
+    });
+    Ok(Outcome { advice: advice.unwrap_or_default(), ..line.into() })
 }
 
 async fn snapshot(config: &Config, organization: &str, to: &Path, force: bool) -> anyhow::Result<Outcome> {

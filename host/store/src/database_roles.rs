@@ -2,13 +2,13 @@
 //! is decided by the policies of migration 31, not by what it asks.
 
 use resly_core::{boxed, error::StoreError, id::OrganizationId, time::Timestamp};
-use sqlx::{AssertSqlSafe, Executor};
+use sqlx::{AssertSqlSafe, Executor, postgres::PgDatabaseError};
 
 use crate::{
     RowScope, Store,
-    error::OperationError,
-    sql::{Conn, execute},
-    types::{Id, Time},
+    error::{OperationError, describe},
+    sql::{Conn, execute, row},
+    types::{Count, Id, Time},
 };
 
 /// What a bound login may read: the tables that DESIGN names for users, but no credentials, and the views for dashboards.
@@ -23,6 +23,8 @@ const BOUNDS: [&str; 4] = [
 ];
 /// Connections that one login may hold open.
 const CONNECTIONS: u32 = 8;
+/// Ends the sessions of a login, and waits up to five seconds for each: their temporary tables keep a role.
+const TERMINATE: &str = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = $1";
 
 /// A login to make.
 #[derive(Clone, Debug)]
@@ -81,6 +83,10 @@ impl Store {
                 let Conn::Postgres { .. } = db else {
                     return Err(OperationError::Refused(DatabaseRoleError::NotPostgres));
                 };
+                // A role that somebody dropped, or that is in the cluster of a restored dump, leaves its name free.
+                let dropped = "DELETE FROM database_roles
+                               WHERE role_name = $1 AND NOT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)";
+                execute!(db, dropped, name.as_str())?;
                 let insert = "INSERT INTO database_roles (role_name, organization_id, created_at) VALUES ($1, $2, $3)";
                 let role = quoted(&name);
                 let made = execute!(db, insert, name.as_str(), Id(organization.0), Time(now));
@@ -102,27 +108,63 @@ impl Store {
         .await
     }
 
-    /// Removes a login that [`Store::grant_database_role`] made. Its open sessions read nothing any more.
+    /// Removes a login that [`Store::grant_database_role`] made. It can't log in and reads nothing from the first
+    /// commit on, whatever it owns. Then its sessions are ended, and the role is dropped with what it owns in this
+    /// database. Returns why the role remains, if it does.
     #[boxed]
-    pub async fn revoke_database_role(&self, name: DatabaseRoleName) -> Result<(), DatabaseRoleError> {
-        self.write(RowScope::Host, "remove a login of the database", move |mut db| {
+    pub async fn revoke_database_role(&self, name: DatabaseRoleName) -> Result<Option<String>, DatabaseRoleError> {
+        let closed = name.clone();
+        let exists = self.write(RowScope::Host, "close a login of the database", move |mut db| {
             Box::pin(async move {
                 let Conn::Postgres { .. } = db else {
                     return Err(OperationError::Refused(DatabaseRoleError::NotPostgres));
                 };
-                let known = execute!(db, "DELETE FROM database_roles WHERE role_name = $1", name.as_str())?;
+                let known = execute!(db, "DELETE FROM database_roles WHERE role_name = $1", closed.as_str())?;
                 if known == 0 {
                     return Err(OperationError::Refused(DatabaseRoleError::Missing));
                 }
-                let role = quoted(&name);
-                // An open session of it has no rights from then on.
-                run(&mut db, format!("REVOKE SELECT ON {READABLE} FROM {role}")).await?;
-                run(&mut db, places("REVOKE", "FROM", &role)).await?;
-                run(&mut db, format!("DROP ROLE {role}")).await
+                let exists = "SELECT count(*) FROM pg_roles WHERE rolname = $1";
+                let exists = row!(db, (Count,), exists, closed.as_str())?.is_some_and(|(count,)| count.0 > 0);
+                if exists {
+                    let role = quoted(&closed);
+                    run(&mut db, format!("REVOKE SELECT ON {READABLE} FROM {role}")).await?;
+                    run(&mut db, places("REVOKE", "FROM", &role)).await?;
+                    run(&mut db, format!("ALTER ROLE {role} NOLOGIN")).await?;
+                }
+                Ok(exists)
             })
-        })
-        .await
+        });
+        if !exists.await? {
+            return Ok(None);
+        }
+        let dropped = self.write(RowScope::Host, "drop a role of the database", move |mut db| {
+            Box::pin(async move {
+                let role = quoted(&name);
+                // Only a member may end its sessions and drop what it owns.
+                try_run(&mut db, format!("GRANT {role} TO CURRENT_USER")).await.map_err(|error| remains(&error))?;
+                execute!(db, TERMINATE, name.as_str()).map_err(|error| remains(&error))?;
+                try_run(&mut db, format!("DROP OWNED BY {role}")).await.map_err(|error| remains(&error))?;
+                try_run(&mut db, format!("DROP ROLE {role}")).await.map_err(|error| remains(&error))
+            })
+        });
+        Ok(dropped.await.err().map(|Remains(why)| why))
     }
+}
+
+/// Why a role is still there.
+struct Remains(String);
+
+impl From<StoreError> for Remains {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// With the detail, which says what keeps the role.
+fn remains(error: &sqlx::Error) -> OperationError<Remains> {
+    let database = error.as_database_error().and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    let detail = database.and_then(PgDatabaseError::detail).map(|detail| format!(" ({detail})")).unwrap_or_default();
+    OperationError::Refused(Remains(describe(error) + &detail))
 }
 
 /// Lets a login into the database and the schema, or doesn't any more. Their names can't be bound as values.
@@ -141,9 +183,13 @@ fn quoted(name: &DatabaseRoleName) -> String {
 }
 
 async fn run(db: &mut Conn<'_>, statement: String) -> Result<(), OperationError<DatabaseRoleError>> {
+    try_run(db, statement).await.map_err(refused)
+}
+
+async fn try_run(db: &mut Conn<'_>, statement: String) -> Result<(), sqlx::Error> {
     if let Conn::Postgres { conn, .. } = db {
         // Made of names that `DatabaseRoleName` checked, and of a verifier without quotes.
-        conn.execute(AssertSqlSafe(statement)).await.map_err(refused)?;
+        conn.execute(AssertSqlSafe(statement)).await?;
     }
     Ok(())
 }

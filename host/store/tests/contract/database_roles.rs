@@ -11,19 +11,19 @@ use crate::{
 };
 
 /// A name that no other test of the cluster has.
-fn name() -> DatabaseRoleName {
+pub fn name() -> DatabaseRoleName {
     DatabaseRoleName::parse(&format!("bi_{}", uuid().simple())).unwrap()
 }
 
-fn new(organization: OrganizationId, name: &DatabaseRoleName) -> NewDatabaseRole {
+pub fn new(organization: OrganizationId, name: &DatabaseRoleName) -> NewDatabaseRole {
     NewDatabaseRole { organization, name: name.clone(), verifier: "secret".to_owned(), now: at(0) }
 }
 
-async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), String> {
+pub async fn run(conn: &mut PgConnection, sql: &str) -> Result<(), String> {
     conn.execute(AssertSqlSafe(sql.to_owned())).await.map(drop).map_err(|error| error.to_string())
 }
 
-async fn number(conn: &mut PgConnection, sql: &str) -> i64 {
+pub async fn number(conn: &mut PgConnection, sql: &str) -> i64 {
     sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(conn).await.unwrap()
 }
 
@@ -118,7 +118,7 @@ both! {
         run(&mut bi, &claims).await.unwrap();
         assert_eq!(number(&mut bi, "SELECT count(*) FROM visitors").await, 0);
 
-        store.revoke_database_role(name.clone()).await.unwrap();
+        assert_eq!(store.revoke_database_role(name.clone()).await.unwrap(), None);
         assert!(run(&mut bi, "SELECT * FROM visitors").await.is_err(), "an open session");
         assert!(PgConnection::connect(&url).await.is_err());
         assert!(matches!(store.revoke_database_role(name).await, Err(DatabaseRoleError::Missing)));

@@ -28,6 +28,7 @@ mod deletions;
 mod full_text;
 mod health;
 mod histories;
+mod hostile_logins;
 mod hosts;
 mod idempotency;
 mod isolation;

@@ -1,0 +1,74 @@
+//! What a bound login can try against hosts, other organizations and its own end. PostgreSQL alone has such logins.
+
+use resly_store::{DatabaseRoleError, DatabaseRoleName};
+use sqlx::{Connection, PgConnection};
+
+use crate::{
+    backend::{Backend, organization},
+    database_roles::{name, new, number, run},
+};
+
+/// A session of a login in a database, with nothing left of its guards.
+async fn session(backend: &Backend, login: &DatabaseRoleName) -> Result<PgConnection, sqlx::Error> {
+    let url = backend.url().unwrap().replace("resly@", &format!("{}@", login.as_str()));
+    let mut session = PgConnection::connect(&url).await?;
+    run(&mut session, "SET default_transaction_read_only = off").await.unwrap();
+    Ok(session)
+}
+
+async fn owner(backend: &Backend) -> PgConnection {
+    PgConnection::connect(backend.url().unwrap()).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_is_revoked_whatever_it_owns() {
+    let backend = Backend::postgres().await;
+    let (store, own) = backend.with(&[]).await;
+    let login = name();
+    store.grant_database_role(new(own, &login)).await.unwrap();
+    let mut session = session(&backend, &login).await.unwrap();
+    run(&mut session, "SELECT lo_create(0); CREATE TEMP TABLE own (a INT)").await.unwrap();
+    assert_eq!(store.revoke_database_role(login.clone()).await.unwrap(), None);
+    assert!(run(&mut session, "SELECT 1").await.is_err(), "its session is ended");
+    assert!(self::session(&backend, &login).await.is_err());
+    assert_eq!(number(&mut owner(&backend).await, "SELECT count(*) FROM pg_largeobject_metadata").await, 0);
+    store.grant_database_role(new(own, &login)).await.unwrap();
+    assert_eq!(store.revoke_database_role(login).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_that_owns_something_in_another_database_reads_nothing_any_more() {
+    let (backend, elsewhere) = (Backend::postgres().await, Backend::postgres().await);
+    let (store, own) = backend.with(&[]).await;
+    let login = name();
+    store.grant_database_role(new(own, &login)).await.unwrap();
+    run(&mut session(&elsewhere, &login).await.unwrap(), "SELECT lo_create(0)").await.unwrap();
+    let mut open = session(&backend, &login).await.unwrap();
+    let why = store.revoke_database_role(login.clone()).await.unwrap().unwrap();
+    let (_, database) = elsewhere.url().unwrap().split_once("localhost/").unwrap();
+    let (database, _) = database.split_once('?').unwrap();
+    assert!(why.contains(&format!("1 object in database {database}")), "{why}");
+    assert!(run(&mut open, "SELECT 1").await.is_err(), "its session is ended");
+    assert!(session(&backend, &login).await.is_err());
+    assert!(matches!(store.grant_database_role(new(own, &login)).await, Err(DatabaseRoleError::Taken)));
+    let role = login.as_str();
+    run(&mut owner(&elsewhere).await, &format!("DROP OWNED BY {role}")).await.unwrap();
+    run(&mut owner(&backend).await, &format!("DROP ROLE {role}")).await.unwrap();
+}
+
+/// As after a restored dump in another cluster, too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_login_whose_role_is_gone_can_be_revoked_and_granted() {
+    let backend = Backend::postgres().await;
+    let (store, own) = backend.with(&[]).await;
+    let login = name();
+    let drop = format!("DROP OWNED BY {0}; DROP ROLE {0}", login.as_str());
+    store.grant_database_role(new(own, &login)).await.unwrap();
+    backend.script(&drop).await;
+    let other = organization(&store, &[]).await;
+    store.grant_database_role(new(other, &login)).await.unwrap();
+    assert_eq!(backend.texts("SELECT organization_id::text FROM database_roles").await, [other.to_string()]);
+    backend.script(&drop).await;
+    assert_eq!(store.revoke_database_role(login.clone()).await.unwrap(), None);
+    assert!(matches!(store.revoke_database_role(login).await, Err(DatabaseRoleError::Missing)));
+}
