@@ -1,7 +1,7 @@
 //! What a bound login can try against hosts, other organizations and its own end. PostgreSQL alone has such logins.
 
 use resly_store::{DatabaseRoleError, DatabaseRoleName};
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{
     backend::{Backend, organization},
@@ -71,4 +71,73 @@ async fn a_login_whose_role_is_gone_can_be_revoked_and_granted() {
     backend.script(&drop).await;
     assert_eq!(store.revoke_database_role(login.clone()).await.unwrap(), None);
     assert!(matches!(store.revoke_database_role(login).await, Err(DatabaseRoleError::Missing)));
+}
+
+/// The columns with texts of which the planner keeps statistics. None is written by a customer.
+const COUNTED: [&str; 22] = [
+    "billing_events.kind",
+    "billing_events.meter",
+    "connector_logs.action",
+    "connector_logs.caller",
+    "connector_logs.connector",
+    "connector_logs.environment",
+    "connector_logs.reason",
+    "connector_logs.status",
+    "connector_logs.version",
+    "knowledge_sources.content_type",
+    "knowledge_sources.embedder",
+    "knowledge_sources.failure_kind",
+    "knowledge_sources.kind",
+    "knowledge_sources.status",
+    "messages.finish_reason",
+    "messages.role",
+    "messages.status",
+    "passages.embedder",
+    "passages.language",
+    "tickets.status",
+    "usage.environment",
+    "usage.meter",
+];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_planner_expects_tells_nothing_of_other_organizations_texts() {
+    let backend = Backend::postgres().await;
+    let (store, own) = backend.with(&[]).await;
+    let other = organization(&store, &[]).await;
+    let login = name();
+    store.grant_database_role(new(own, &login)).await.unwrap();
+    let fill = format!(
+        "ALTER TABLE tickets ALTER subject SET STATISTICS -1;
+         INSERT INTO tickets (id, organization_id, subject, body, status, created_at, updated_at)
+         SELECT gen_random_uuid(), '{other}', CASE WHEN n < 100 THEN 'secret' ELSE 's' || n END, 'b', 'open', now(), now()
+         FROM generate_series(1, 500) n;
+         ANALYZE tickets; DELETE FROM _sqlx_migrations WHERE version = 45"
+    );
+    let mut session = session(&backend, &login).await.unwrap();
+    let mut expected = async |subject: &str| {
+        let explain = format!("EXPLAIN SELECT 1 FROM tickets WHERE subject = '{subject}'");
+        let lines: Vec<String> = sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&mut session).await.unwrap();
+        lines.join("\n").replace(subject, "")
+    };
+    backend.script(&fill).await;
+    assert_ne!(expected("secret").await, expected("nonsense").await, "of an earlier version's tables");
+    backend.open().await.close().await;
+    assert_eq!(expected("secret").await, expected("nonsense").await);
+    backend.script("ANALYZE").await;
+    assert_eq!(expected("secret").await, expected("nonsense").await);
+
+    let counted = format!(
+        "SELECT relname || '.' || attname FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid
+         WHERE relkind = 'r' AND has_table_privilege('{}', attrelid, 'SELECT') AND relnamespace = 'public'::regnamespace
+           AND atttypid::regtype::text IN ('text', 'text[]', 'jsonb', 'bytea', 'tsvector')
+           AND attnum > 0 AND COALESCE(attstattarget, -1) <> 0
+         ORDER BY 1",
+        login.as_str()
+    );
+    assert_eq!(
+        backend.texts(&counted).await,
+        COUNTED,
+        "a column that a customer writes has `SET STATISTICS 0`: see migration 45"
+    );
+    store.revoke_database_role(login).await.unwrap();
 }
