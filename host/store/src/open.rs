@@ -1,6 +1,7 @@
 //! Opens the store: connects, checks versions, migrates the tables, and recovers what a dead process left.
 
 mod extensions;
+mod migrated;
 mod postgres;
 
 use std::{
@@ -22,7 +23,10 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-pub(crate) use self::postgres::{connect_postgres, identity, migrate_postgres};
+pub(crate) use self::{
+    migrated::Migrated,
+    postgres::{connect_postgres, identity},
+};
 use crate::{
     Backend, Store,
     error::describe,

@@ -30,7 +30,7 @@ impl From<OrganizationId> for RowScope {
 }
 
 /// Makes the role and grants it rights on the tables, where that isn't done yet and the login may. Hosts that start at once
-/// do this one after the other. Roles are the server's and not a database's, so it is named after the owner of the tables: two databases
+/// do this one after the other, under the lock of the migrations. Roles are the server's and not a database's, so it is named after the owner of the tables: two databases
 /// of one owner share it, and other owners have their own.
 const PREPARE: &str = r#"
 DO $do$
@@ -38,7 +38,6 @@ DECLARE
     bound NAME;
     missing TEXT;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7310573028190544);
     SELECT left(pg_get_userbyid(relowner), 57) || '_bound' INTO bound
         FROM pg_class WHERE oid = 'organizations'::regclass;
     PERFORM set_config('resly.bound_role', bound, false);

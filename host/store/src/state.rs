@@ -35,12 +35,13 @@ struct Entry {
 async fn set(db: &mut Conn<'_>, entry: &Entry) -> Result<(), OperationError<SetStateError>> {
     let (connection, connector) = (Id(entry.connection.0), Text(&entry.connector));
     if matches!(db, Conn::Postgres { .. }) {
-        // The lock keeps two calls of one connection from both finding room for the last entry.
+        // The lock keeps two calls of one connection from both finding room for the last entry. It is a row's, because any
+        // login of the database could hold an advisory one.
         execute!(
             db,
-            "SELECT pg_advisory_xact_lock(hashtextextended($1::text || ':' || $2, 0))",
+            "SELECT FROM connections WHERE id = $1 AND organization_id = $2 FOR NO KEY UPDATE",
             connection,
-            connector
+            Id(entry.organization.0)
         )?;
     }
     let expired = Time(entry.now);

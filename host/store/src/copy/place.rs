@@ -62,8 +62,7 @@ impl CopyPlace {
                 Ok(Target::new(Side::Sqlite(conn), Some(lock)))
             }
             Self::Postgres(url) => {
-                let mut conn = open::connect_postgres(url).await?;
-                open::migrate_postgres(&mut conn).await?;
+                let conn = open::Migrated::run(url).await?.unlock().await?;
                 Ok(Target::new(unfiltered(conn).await?, None))
             }
         }

@@ -7,7 +7,7 @@
 use sqlx::{Executor, PgConnection};
 
 /// Makes the extensions where the server has them and the login may, and what depends on them where it isn't there yet.
-/// Hosts that start at once do this one after the other.
+/// Hosts that start at once do this one after the other, under the lock of the migrations.
 ///
 /// `unaccent` goes into the configurations of migration 43, before their own dictionaries. With `pgvector`, passages have a
 /// column that a trigger fills; both go with the extension.
@@ -21,7 +21,6 @@ DECLARE
     place TEXT;
     changed BOOLEAN;
 BEGIN
-    PERFORM pg_advisory_xact_lock(7310573028190545);
     FOR extension IN
         SELECT name FROM pg_available_extensions WHERE name IN ('unaccent', 'vector') AND installed_version IS NULL
     LOOP

@@ -8,10 +8,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{
-    ACQUIRE, COPY_PROGRESS, DIRECT_CONNECTIONS, OpenError, REST_CONNECTIONS, StoreConfig, extensions,
-    postgres_migrations,
-};
+use super::{ACQUIRE, COPY_PROGRESS, DIRECT_CONNECTIONS, OpenError, REST_CONNECTIONS, StoreConfig, migrated::Migrated};
 use crate::{Backend, Store, error::describe, rest::RestPool, row_scope::BoundRole};
 
 /// The least connections of a host's pool. With fewer, turns would wait for each other.
@@ -24,17 +21,13 @@ const BOUNDS: &str = "SELECT set_config(name, CASE name
         ELSE '60s' END, false)
     FROM pg_settings
     WHERE name IN ('lock_timeout', 'statement_timeout', 'idle_in_transaction_session_timeout') AND setting = '0'";
-/// A migration takes what it takes, and a host waits for another one's, whatever bounds the role has. The first setting hides
-/// notices such as "relation already exists, skipping".
-const MIGRATING: &str = "SET client_min_messages = warning; SET lock_timeout = 0; SET statement_timeout = 0;
-    SET idle_in_transaction_session_timeout = 0";
 
 pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenError> {
-    // Migrations take a lock that belongs to a session. A pooler would break it, because it changes sessions.
+    // Migrations change what holds for their session. A pooler would break that, because it changes sessions.
     let direct_url = config.direct_url.as_deref().unwrap_or(url);
-    let mut conn = connect_postgres(direct_url).await?;
-    migrate_postgres(&mut conn).await?;
-    let role = BoundRole::prepare(&mut conn).await.map_err(OpenError::Connect)?;
+    let mut migrated = Migrated::run(direct_url).await?;
+    let role = BoundRole::prepare(&mut migrated.conn).await.map_err(OpenError::Connect)?;
+    let mut conn = migrated.unlock().await?;
     let copying = "SELECT to_regclass($1) IS NOT NULL";
     let copying = sqlx::query_scalar(copying).bind(COPY_PROGRESS).fetch_one(&mut conn).await;
     if copying.map_err(OpenError::Connect)? {
@@ -93,13 +86,6 @@ pub(crate) fn identity(url: &str) -> Result<String, OpenError> {
 /// A connection of its own.
 pub(crate) async fn connect_postgres(url: &str) -> Result<PgConnection, OpenError> {
     options(url)?.connect().await.map_err(|error| connect_error(url, error))
-}
-
-/// Brings the tables up to date. Hosts that start at once do it one after the other, by an advisory lock.
-pub(crate) async fn migrate_postgres(conn: &mut PgConnection) -> Result<(), OpenError> {
-    conn.execute(MIGRATING).await.map_err(OpenError::Connect)?;
-    postgres_migrations().run(&mut *conn).await?;
-    extensions::prepare(conn).await.map_err(OpenError::Connect)
 }
 
 /// Why there is no connection by this URL. What TLS refuses has its next step.

@@ -1,10 +1,25 @@
 //! What a bound login can try against hosts, other organizations and its own end. PostgreSQL alone has such logins.
 
-use resly_store::{DatabaseRoleError, DatabaseRoleName};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::{
+    fmt::{Debug, Write},
+    future::poll_fn,
+    pin::pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
+
+use resly_core::connector::sandbox::StateStore;
+use resly_store::{DatabaseRoleError, DatabaseRoleName, Store};
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrate};
+use tracing::{
+    Event, Metadata,
+    field::{Field, Visit},
+    span::{Attributes, Id, Record},
+};
 
 use crate::{
-    backend::{Backend, organization},
+    backend::{Backend, at, organization},
+    connections::connection,
     database_roles::{name, new, number, run},
 };
 
@@ -140,4 +155,83 @@ async fn what_the_planner_expects_tells_nothing_of_other_organizations_texts() {
         "a column that a customer writes has `SET STATISTICS 0`: see migration 45"
     );
     store.revoke_database_role(login).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_lock_that_a_login_may_take_keeps_hosts_waiting() {
+    let backend = Backend::postgres().await;
+    let (store, own) = backend.with(&[]).await;
+    let login = name();
+    store.grant_database_role(new(own, &login)).await.unwrap();
+    let of = connection(own);
+    store.create_connection(of.clone(), None).await.unwrap();
+    let mut session = session(&backend, &login).await.unwrap();
+    // Those that hosts of earlier versions take.
+    session.lock().await.unwrap();
+    let calls = format!("SELECT pg_advisory_lock(hashtextextended('{}:crm', 0))", of.id);
+    for lock in ["SELECT pg_advisory_lock(7310573028190544)", &calls] {
+        run(&mut session, lock).await.unwrap();
+    }
+    for mode in ["SHARE UPDATE EXCLUSIVE", "ACCESS SHARE"] {
+        let lock = format!("BEGIN; LOCK TABLE _sqlx_migrations IN {mode} MODE");
+        assert!(run(&mut session, &lock).await.is_err(), "{mode}");
+        run(&mut session, "ROLLBACK").await.unwrap();
+    }
+    store.set_state(own, of.id, "crm", "k", b"v", at(10), at(0)).await.unwrap();
+    backend.open().await.close().await;
+    store.revoke_database_role(login).await.unwrap();
+}
+
+/// Keeps what the store logs.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<String>>);
+
+impl Visit for Log {
+    fn record_debug(&mut self, _: &Field, value: &dyn Debug) {
+        write!(self.0.lock().unwrap(), "{value:?}").unwrap();
+    }
+}
+
+impl tracing::Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("resly_store")
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut self.clone());
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+#[tokio::test]
+async fn a_host_that_waits_for_another_session_tells_for_which() {
+    let backend = Backend::postgres().await;
+    backend.open().await.close().await;
+    let mut other = owner(&backend).await;
+    let pid: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut other).await.unwrap();
+    other.execute("BEGIN; LOCK TABLE _sqlx_migrations IN SHARE UPDATE EXCLUSIVE MODE").await.unwrap();
+    let log = Log::default();
+    let _logging = tracing::subscriber::set_default(log.clone());
+    let config = backend.config();
+    let mut opening = pin!(Store::open(&config));
+    let line = poll_fn(|context| {
+        assert!(opening.as_mut().poll(context).is_pending(), "it has to wait");
+        let line = log.0.lock().unwrap();
+        if line.is_empty() { Poll::Pending } else { Poll::Ready(line.clone()) }
+    });
+    let line = line.await;
+    assert!(line.contains(&format!("session {pid} of the login `resly`")), "{line}");
+    other.execute("ROLLBACK").await.unwrap();
+    opening.await.unwrap().close().await;
 }

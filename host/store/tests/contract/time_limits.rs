@@ -4,7 +4,7 @@ use std::{pin::pin, time::Instant};
 
 use resly_core::error::StoreError;
 use resly_store::{Store, StoreConfig, SubscribeError};
-use sqlx::{Connection, Executor, PgConnection, migrate::Migrate};
+use sqlx::{Connection, Executor, PgConnection};
 
 use crate::backend::{Backend, at, change_limits, organization};
 
@@ -67,11 +67,11 @@ async fn a_host_waits_for_migrations_longer_than_for_a_lock() {
     let name = backend.texts("SELECT current_database()::text").await;
     backend.script(&format!("ALTER DATABASE {} SET lock_timeout = '1ms'", name[0])).await;
     let mut other = PgConnection::connect(backend.url().unwrap()).await.unwrap();
-    other.lock().await.unwrap();
+    other.execute("BEGIN; LOCK TABLE _sqlx_migrations IN SHARE UPDATE EXCLUSIVE MODE").await.unwrap();
     let config = backend.config();
     let mut opening = pin!(Store::open(&config));
     // It waits once the server says so.
-    let waits = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+    let waits = "SELECT COUNT(*) FROM pg_locks WHERE locktype = 'relation' AND NOT granted
                  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
     loop {
         tokio::select! {
@@ -79,6 +79,6 @@ async fn a_host_waits_for_migrations_longer_than_for_a_lock() {
             waiting = backend.number(waits) => if waiting > 0 { break },
         }
     }
-    other.unlock().await.unwrap();
+    other.execute("ROLLBACK").await.unwrap();
     opening.await.unwrap().close().await;
 }
