@@ -4,8 +4,10 @@
 //! It takes a connection of its own to the server: poolers don't pass notifications on. Nothing depends on it: what hosts
 //! remember is read anew within a second anyway.
 
+use futures::FutureExt;
 use resly_core::{boxed, error::StoreError, id::HostId};
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgNotification};
+use uuid::Uuid;
 
 use crate::{Backend, Store, error::failed};
 
@@ -47,16 +49,22 @@ impl Store {
 }
 
 impl ChangeListener {
-    /// Waits for the next change of another host.
+    /// Waits for the next change of another host. All that was said by then counts as one change: any login of the
+    /// database may say something, and as often as it likes.
     #[boxed]
     pub async fn heard(&mut self) -> Result<Heard, StoreError> {
-        let own = self.own.to_string();
         loop {
             match self.listener.try_recv().await.map_err(failed("listen for changes"))? {
-                Some(notification) if notification.payload() == own => {}
-                Some(_) => return Ok(Heard::Change),
+                Some(notification) if self.is_of_another_host(&notification) => break,
+                Some(_) => {}
                 None => return Ok(Heard::Lost),
             }
         }
+        while let Some(Ok(Some(_))) = self.listener.try_recv().now_or_never() {}
+        Ok(Heard::Change)
+    }
+
+    fn is_of_another_host(&self, notification: &PgNotification) -> bool {
+        notification.payload().parse::<Uuid>().is_ok_and(|host| host != self.own.0)
     }
 }

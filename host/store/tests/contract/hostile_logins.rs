@@ -8,8 +8,9 @@ use std::{
     task::Poll,
 };
 
+use futures::FutureExt;
 use resly_core::connector::sandbox::StateStore;
-use resly_store::{DatabaseRoleError, DatabaseRoleName, Store};
+use resly_store::{DatabaseRoleError, DatabaseRoleName, Heard, Store};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, migrate::Migrate};
 use tracing::{
     Event, Metadata,
@@ -18,7 +19,7 @@ use tracing::{
 };
 
 use crate::{
-    backend::{Backend, at, organization},
+    backend::{Backend, at, host, organization},
     connections::connection,
     database_roles::{name, new, number, run},
 };
@@ -234,4 +235,23 @@ async fn a_host_that_waits_for_another_session_tells_for_which() {
     assert!(line.contains(&format!("session {pid} of the login `resly`")), "{line}");
     other.execute("ROLLBACK").await.unwrap();
     opening.await.unwrap().close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_any_login_says_makes_a_host_forget_once() {
+    let backend = Backend::postgres().await;
+    let (store, own) = backend.with(&[]).await;
+    let login = name();
+    store.grant_database_role(new(own, &login)).await.unwrap();
+    let mut listener = store.listen(host()).await.unwrap().unwrap();
+    let mut session = session(&backend, &login).await.unwrap();
+    for payload in ["'no host ' || n", "gen_random_uuid()::text"] {
+        // The server sends as many in one packet.
+        let notify = format!("SELECT pg_notify('resly_changes', {payload}) FROM generate_series(1, 100) n");
+        run(&mut session, &notify).await.unwrap();
+    }
+    assert_eq!(listener.heard().await.unwrap(), Heard::Change);
+    assert!(listener.heard().now_or_never().is_none(), "all of it is one change");
+    drop(listener);
+    store.revoke_database_role(login).await.unwrap();
 }
