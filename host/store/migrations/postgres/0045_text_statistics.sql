@@ -10,16 +10,17 @@ BEGIN
     FOR target IN
         SELECT attrelid::regclass AS name,
             string_agg(format('ALTER %I SET STATISTICS 0', attname), ', ') AS without,
-            -- Statistics that exist already go when a column gets a type, even its own. The planner uses none of JSON.
+            -- Statistics that exist already go when a column gets a type, even its own. The planner uses none of JSON,
+            -- and the trigger on vectors belongs to an extension.
             string_agg(format('ALTER %I TYPE %s', attname, format_type(atttypid, atttypmod)), ', ')
-                FILTER (WHERE atttypid <> 'jsonb'::regtype) AS forgotten
+                FILTER (WHERE atttypid <> 'jsonb'::regtype AND attname <> 'vector') AS forgotten
         FROM (VALUES
             ('conversations', ARRAY['name', 'tags']),
             ('messages', ARRAY['client_id', 'content', 'citations', 'steps']),
             ('tickets', ARRAY['subject', 'body']),
             ('knowledge_sources', ARRAY['title', 'given_title', 'url', 'identity', 'site', 'text', 'content_hash',
                 'failure_message', 'note', 'etag', 'last_modified']),
-            ('passages', ARRAY['title', 'section', 'text']),
+            ('passages', ARRAY['title', 'section', 'text', 'vector', 'search']),
             ('billing_events', ARRAY['detail']),
             ('connector_logs', ARRAY['message', 'log', 'requests']),
             ('workflows', ARRAY['name', 'triggers', 'action', 'instructions']),
@@ -34,13 +35,15 @@ BEGIN
         definitions := '{}';
         FOR definition IN
             SELECT pg_get_triggerdef(oid) FROM pg_trigger
-            WHERE tgrelid = target.name AND NOT tgisinternal
+            WHERE tgrelid = target.name AND NOT tgisinternal AND tgname <> 'passages_embedding'
+                AND (tgqual IS NOT NULL OR cardinality(tgattr::int2[]) > 0)
         LOOP
             definitions := definitions || definition;
         END LOOP;
         FOR definition IN
             SELECT format('DROP TRIGGER %I ON %s', tgname, target.name) FROM pg_trigger
-            WHERE tgrelid = target.name AND NOT tgisinternal
+            WHERE tgrelid = target.name AND NOT tgisinternal AND tgname <> 'passages_embedding'
+                AND (tgqual IS NOT NULL OR cardinality(tgattr::int2[]) > 0)
         LOOP
             EXECUTE definition;
         END LOOP;

@@ -7,7 +7,7 @@
 use sqlx::{Executor, PgConnection};
 
 /// Makes the extensions where the server has them and the login may, and what depends on them where it isn't there yet.
-/// Only for who has the lock of `Migrated`: hosts that start at once do this one after the other.
+/// Hosts that start at once do this one after the other, under the lock of the migrations.
 ///
 /// `unaccent` goes into the configurations of migration 43, before their own dictionaries. With `pgvector`, passages have a
 /// column that a trigger fills; both go with the extension.
