@@ -110,6 +110,7 @@ const COUNTED: [&str; 22] = [
     "messages.status",
     "passages.embedder",
     "passages.language",
+    "passages.search",
     "tickets.status",
     "usage.environment",
     "usage.meter",
