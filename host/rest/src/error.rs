@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use crate::registry::{Column, Table};
-
 /// What a request is refused with. Its JSON is PostgREST's error body.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RestError {
@@ -69,8 +67,8 @@ impl RestError {
     }
 
     /// The column may not be written in this way.
-    pub fn denied_column(table: &Table, column: &Column) -> Self {
-        Self::denied(format!("permission denied for column {} of table {}", column.name, table.name))
+    pub fn denied_column(table: &str, column: &str) -> Self {
+        Self::denied(format!("permission denied for column {column} of table {table}"))
     }
 
     /// The result isn't the one object that was asked for.

@@ -65,7 +65,7 @@ pub fn inserted(
     for name in &names {
         let column = written_column(table, name)?;
         if !column.writable.in_insert() {
-            return Err(RestError::denied_column(table, column));
+            return Err(RestError::denied_column(table.name, column.name));
         }
         if known.contains(&column) {
             return Err(RestError::new(400, "42701", format!("column \"{}\" specified more than once", column.name)));
@@ -128,7 +128,7 @@ pub fn updated(
         }
         let column = written_column(table, &name)?;
         if !column.writable.in_update() {
-            return Err(RestError::denied_column(table, column));
+            return Err(RestError::denied_column(table.name, column.name));
         }
         let value = checked(table, column, value)?;
         if value == Value::Null && !column.nullable {

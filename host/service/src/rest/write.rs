@@ -172,7 +172,7 @@ fn check_merge(table: &Table, by: &Column, columns: &[&'static Column]) -> Resul
     let fixed = |column: &&&Column| **column != by && column.name != "id" && !column.writable.in_update();
     match columns.iter().find(fixed) {
         None => Ok(()),
-        Some(column) => Err(RestError::denied_column(table, column)),
+        Some(column) => Err(RestError::denied_column(table.name, column.name)),
     }
 }
 
