@@ -126,7 +126,7 @@ impl ConnectorRow {
         Ok(StoredConnector {
             asking: RequestedGrants { manifest: self.manifest.0, signer: signer(self.signer)? },
             origin: named(self.origin)?,
-            component: digest(self.component)?,
+            component: components::digest(self.component)?,
             imports: self.imports.0,
             state: named(self.state)?,
             reason: self.reason,
@@ -137,10 +137,6 @@ impl ConnectorRow {
             created_at: self.created_at.0,
         })
     }
-}
-
-pub(crate) fn digest(bytes: Vec<u8>) -> Result<Digest, sqlx::Error> {
-    bytes.try_into().map(Digest).map_err(|_| sqlx::Error::Decode("a digest doesn't have 32 bytes".into()))
 }
 
 fn signer(bytes: Option<Vec<u8>>) -> Result<Option<PublicKey>, sqlx::Error> {

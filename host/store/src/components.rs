@@ -22,6 +22,11 @@ const PART: usize = 128 << 10;
 /// and whatever writes an object gives up within minutes.
 const UNFINISHED_MICROS: i64 = 3600 * 1_000_000;
 
+/// A digest as it is stored.
+pub(crate) fn digest(bytes: Vec<u8>) -> Result<Digest, sqlx::Error> {
+    bytes.try_into().map(Digest).map_err(|_| sqlx::Error::Decode("a digest doesn't have 32 bytes".into()))
+}
+
 /// Stores a part. A part that is there gets the new time, so that the clean-up doesn't delete it under another upload
 /// of the same file.
 async fn put_part(

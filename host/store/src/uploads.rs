@@ -12,7 +12,8 @@ use resly_manifest::Digest;
 
 use crate::{
     RowScope, Store,
-    catalogue::{LEASE, VersionState, digest, users},
+    catalogue::{LEASE, VersionState, users},
+    components::digest,
     sql::{Conn, execute, rows},
     types::{Count, Id, Text, Time, name_of},
 };

@@ -13,10 +13,9 @@ use resly_core::{
 };
 use resly_manifest::Digest;
 
-use super::{UNFINISHED_MICROS, forget};
+use super::{UNFINISHED_MICROS, digest, forget};
 use crate::{
     RowScope, Store,
-    catalogue::digest,
     error::{failed, unexpected},
     sql::{Conn, execute, rows},
     types::{Count, Id, Time},

@@ -1,4 +1,5 @@
-//! What an answer may take: rows and bytes, counted while rows are read, so that a larger answer is never made.
+//! What an answer may take: rows and bytes, counted while rows are read, so that a larger answer is never made. And what a
+//! change may.
 
 use resly_rest::{RestError, limits};
 
@@ -37,4 +38,15 @@ impl Budget {
         RestError::too_much(format!("the answer is larger than {} MiB", limits::BYTES >> 20))
             .hint("Select fewer columns, or set a limit.")
     }
+}
+
+/// Refuses a write of rows with more bytes than one may have.
+pub(super) fn check_written(bytes: u64) -> Result<(), RestError> {
+    if bytes <= limits::WRITTEN_BYTES {
+        return Ok(());
+    }
+    let most = limits::WRITTEN_BYTES >> 20;
+    Err(RestError::too_much(format!("the rows to change have more than {most} MiB, with the values that are set"))
+        .details(format!("They have {bytes} bytes. Nothing was written."))
+        .hint("Change fewer rows at a time. Another condition, such as one on created_at, narrows them."))
 }

@@ -9,10 +9,15 @@ use resly_rest::{
     value::Value,
 };
 use serde_json::Value as Json;
-use sqlx::{Row, types::Uuid};
+use sqlx::{Row, postgres::PgRow, sqlite::SqliteRow, types::Uuid};
 
-use super::statement::AnyRow;
 use crate::types::{self, Id, Time};
+
+/// A row of either database.
+pub(super) enum AnyRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
 
 /// The type of a column of a select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

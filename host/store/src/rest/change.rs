@@ -15,7 +15,7 @@ use resly_rest::{
 use sqlx::types::Uuid;
 
 use super::{
-    Halt, RestStoreError, insert, read, reader,
+    Halt, RestStoreError, budget, insert, read, reader,
     render::{RestRow, RestRows},
     scan,
     statement::{ALIASES, FoundRow, Statement},
@@ -162,18 +162,7 @@ fn check_number(change: &RestChange, rows: usize) -> Result<(), RestError> {
 fn check_bytes(change: &RestChange, rows: &[FoundRow]) -> Result<(), RestError> {
     let set: u64 = change.set.iter().flatten().map(|(_, value)| value_bytes(value)).sum();
     let set = set.saturating_mul(rows.len() as u64);
-    check_written(rows.iter().map(|row| row.bytes).sum::<u64>().saturating_add(set))
-}
-
-/// Refuses a write of rows with more bytes than one may have.
-pub(super) fn check_written(bytes: u64) -> Result<(), RestError> {
-    if bytes <= limits::WRITTEN_BYTES {
-        return Ok(());
-    }
-    let most = limits::WRITTEN_BYTES >> 20;
-    Err(RestError::too_much(format!("the rows to change have more than {most} MiB, with the values that are set"))
-        .details(format!("They have {bytes} bytes. Nothing was written."))
-        .hint("Change fewer rows at a time. Another condition, such as one on created_at, narrows them."))
+    budget::check_written(rows.iter().map(|row| row.bytes).sum::<u64>().saturating_add(set))
 }
 
 fn value_bytes(value: &Value) -> u64 {

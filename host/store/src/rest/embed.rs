@@ -14,12 +14,12 @@ use sqlx::types::Uuid;
 use super::{
     Halt,
     budget::Budget,
-    cell::{self, Cell, CellType},
+    cell::{self, AnyRow, Cell, CellType},
     condition, order,
     order::Places,
     render::{self, RestRow},
     select::{Member, Selection},
-    statement::{AnyRow, Statement, Turn},
+    statement::{Statement, Turn},
 };
 use crate::sql::Conn;
 

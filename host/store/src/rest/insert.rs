@@ -16,8 +16,7 @@ use sqlx::types::Uuid;
 
 use super::{
     Halt, RestStoreError,
-    budget::Budget,
-    change,
+    budget::{self, Budget},
     embed::{self, Parents},
     read,
     render::{RestRow, RestRows},
@@ -166,7 +165,7 @@ async fn check_merged(db: &mut Conn<'_>, insert: &RestInsert) -> Result<(), Halt
     let Some(at) = insert.rows.columns.iter().position(|known| *known == column) else { return Ok(()) };
     let values: Vec<Value> = insert.rows.rows.iter().filter_map(|row| row[at].clone()).collect();
     let bytes = read::bytes_of(db, insert.organization, insert.table, column, &values).await?;
-    Ok(change::check_written(bytes)?)
+    Ok(budget::check_written(bytes)?)
 }
 
 /// A row may only refer to rows of its own organization. Another one's row and none look the same.

@@ -12,13 +12,13 @@ use resly_rest::{
 use super::{
     Halt, RestStoreError,
     budget::Budget,
-    cell::{self, Cell, CellType},
+    cell::{self, AnyRow, Cell, CellType},
     condition, embed, order,
     reader::{self, Place},
     render::RestRows,
     scan,
     select::Selection,
-    statement::{ALIASES, AnyRow, FoundRow, Statement},
+    statement::{ALIASES, FoundRow, Statement},
 };
 use crate::{Store, error::unexpected, sql::Conn};
 

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use resly_core::id::OrganizationId;
 use resly_rest::{registry::Type, value::Value};
-use sqlx::{postgres::PgRow, sqlite::SqliteRow};
 use uuid::Uuid;
 
-use super::cell;
+use super::cell::{self, AnyRow};
 use crate::{
     query::Query,
     sql::Conn,
@@ -20,12 +19,6 @@ pub(super) const ALIASES: [&str; 8] = ["t0", "t1", "t2", "t3", "t4", "t5", "t6",
 pub(super) struct Statement {
     query: Query,
     pub organization: OrganizationId,
-}
-
-/// A row of either database.
-pub(super) enum AnyRow {
-    Sqlite(SqliteRow),
-    Postgres(PgRow),
 }
 
 /// A row that a change is about, as it was found.
