@@ -25,6 +25,10 @@ macro_rules! columns {
     (alert) => {
         "id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at"
     };
+    // `ObjectRow` in `components/objects.rs`.
+    (component_object) => {
+        "id, organization_id, digest, length"
+    };
     // `ConnectorRow` in `catalogue.rs`.
     (version) => {
         "manifest, signer, origin, component, imports, state, reason, approval, approval_reason, decided_by,

@@ -16,6 +16,7 @@ use resly_manifest::Digest;
 use super::{UNFINISHED_MICROS, digest, forget};
 use crate::{
     RowScope, Store,
+    columns::select,
     error::{failed, unexpected},
     sql::{Conn, execute, rows},
     types::{Count, Id, Time},
@@ -148,8 +149,10 @@ impl Store {
         let found = rows!(
             db,
             ObjectRow,
-            "SELECT id, organization_id, digest, length FROM component_objects
-             WHERE digest = $1 AND state = 'stored' ORDER BY created_at DESC, id DESC",
+            select!(
+                component_object,
+                "FROM component_objects WHERE digest = $1 AND state = 'stored' ORDER BY created_at DESC, id DESC"
+            ),
             digest.0.as_slice()
         );
         found.and_then(objects).map_err(failed(doing))
@@ -169,8 +172,10 @@ impl Store {
                 let found = rows!(
                     db,
                     ObjectRow,
-                    "SELECT id, organization_id, digest, length FROM component_objects
-                     WHERE state = 'deleting' ORDER BY created_at, id LIMIT $1",
+                    select!(
+                        component_object,
+                        "FROM component_objects WHERE state = 'deleting' ORDER BY created_at, id LIMIT $1"
+                    ),
                     DUE
                 )?;
                 Ok(objects(found)?)
@@ -224,8 +229,7 @@ impl Store {
         let found = rows!(
             db,
             ObjectRow,
-            "SELECT id, organization_id, digest, length FROM component_objects WHERE state = 'stored'
-             ORDER BY created_at, id"
+            select!(component_object, "FROM component_objects WHERE state = 'stored' ORDER BY created_at, id")
         );
         found.and_then(objects).map_err(failed(doing))
     }
