@@ -7,7 +7,7 @@ use resly_core::{
     error::StoreError,
     member::{Permission, Role},
 };
-use resly_http::problem::Problem;
+use resly_http::problem::{Problem, ToldProblem};
 use resly_service::members::{
     HashingError,
     invitations::{AcceptError, JoinError},
@@ -102,6 +102,12 @@ impl From<Problem> for PageError {
     fn from(problem: Problem) -> Self {
         let kind = problem.kind();
         Self { status: kind.status, title: kind.title, text: sentence(problem.detail()) }
+    }
+}
+
+impl From<ToldProblem> for PageError {
+    fn from(ToldProblem { kind, detail }: ToldProblem) -> Self {
+        Self { status: kind.status, title: kind.title, text: sentence(&detail) }
     }
 }
 

@@ -18,15 +18,19 @@ mod reply;
 mod section;
 
 use axum::{
-    Router,
+    Router, middleware,
     routing::{get, post},
 };
 use resly_http::Api;
 
-use self::pages::{account, home, invitation, members, sign_in};
+use self::pages::{account, home, invitation, members, security, sign_in};
 
 /// The console's pages and files, to be mounted beside the API's routes.
-pub fn router() -> Router<Api> {
+pub fn router(api: &Api) -> Router<Api> {
+    pages().layer(middleware::from_fn_with_state(api.clone(), access::identify)).route(assets::PATH, get(assets::file))
+}
+
+fn pages() -> Router<Api> {
     Router::new()
         .route("/console", get(home::page))
         .route("/console/sign-in", get(sign_in::page).post(sign_in::with_password))
@@ -41,7 +45,10 @@ pub fn router() -> Router<Api> {
         .route("/console/account/members/{id}/role", post(members::change_role))
         .route("/console/account/members/{id}/remove", post(members::remove))
         .route("/console/account/members/invitations/{id}/revoke", post(members::revoke))
+        .route("/console/account/sessions", get(security::sessions).post(security::end_all))
+        .route("/console/account/sessions/{id}", post(security::end_session))
+        .route("/console/account/audit", get(security::audit))
+        .route("/console/account/audit.csv", get(security::audit_csv))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
-        .route(assets::PATH, get(assets::file))
         .nest("/console", Router::new().fallback(error::not_found))
 }

@@ -21,6 +21,7 @@ pub const MENU: &[(&str, &[Section])] = &[
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),
+            section("/console/account/audit", "Audit log", Permission::Manage),
             section("/console/account", "Profile", Permission::View),
         ],
     ),

@@ -4,4 +4,5 @@ pub mod account;
 pub mod home;
 pub mod invitation;
 pub mod members;
+pub mod security;
 pub mod sign_in;
