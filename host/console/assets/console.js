@@ -42,3 +42,5 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
+
+if (document.querySelector("[data-until]")) await import("./countdown.js");

@@ -7,11 +7,13 @@
 mod access;
 mod assets;
 mod csrf;
+mod csv;
 mod document;
 mod error;
 mod fields;
 mod frame;
 mod member;
+mod mistakes;
 mod pages;
 mod parts;
 mod reply;
@@ -23,7 +25,11 @@ use axum::{
 };
 use resly_http::Api;
 
-use self::pages::{account, home, invitation, members, security, sign_in};
+use self::pages::{
+    account, billing,
+    deploy::{api, key, new_key, publishable},
+    home, invitation, members, organization, security, sign_in, webhook,
+};
 
 /// The console's pages and files, to be mounted beside the API's routes.
 pub fn router(api: &Api) -> Router<Api> {
@@ -49,6 +55,29 @@ fn pages() -> Router<Api> {
         .route("/console/account/sessions/{id}", post(security::end_session))
         .route("/console/account/audit", get(security::audit))
         .route("/console/account/audit.csv", get(security::audit_csv))
+        .route("/console/account/billing", get(billing::usage))
+        .route("/console/account/billing/history", get(billing::history))
+        .route("/console/account/billing/usage.csv", get(billing::csv))
+        .route("/console/account/billing/events", get(billing::events))
+        .route("/console/account/billing/plan", get(billing::plan))
+        .route("/console/account/organization", get(organization::page))
+        .route("/console/account/organization/deletions", get(organization::deletions))
+        .route(
+            "/console/account/organization/delete-visitor",
+            get(organization::delete_page).post(organization::delete),
+        )
+        .route("/console/account/webhook", get(webhook::page).post(webhook::set))
+        .route("/console/account/webhook/rotate", post(webhook::rotate))
+        .route("/console/account/webhook/test", post(webhook::test))
+        .route("/console/account/webhook/remove", post(webhook::remove))
+        .route("/console/account/webhook/messages/{id}/replay", post(webhook::replay))
+        .route("/console/deploy/api", get(api::page))
+        .route("/console/deploy/api/new", get(new_key::page).post(new_key::create))
+        .route("/console/deploy/api/{id}", get(key::page).post(key::change))
+        .route("/console/deploy/api/{id}/rotate", post(key::rotate))
+        .route("/console/deploy/api/{id}/delete", post(key::delete))
+        .route("/console/deploy/widget", get(publishable::widget).post(publishable::create_widget_key))
+        .route("/console/deploy/search", get(publishable::search).post(publishable::create_search_key))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
         .nest("/console", Router::new().fallback(error::not_found))
 }

@@ -4,12 +4,13 @@
 use resly_core::{
     boxed,
     error::StoreError,
+    id::OrganizationId,
     plan::{Feature, Features, Overrides, PlanId, Terms},
     time::Clock,
 };
 use resly_store::{NewPlan, PlanDefinition, PlanDefinitionError, PlanUpdate, Store};
 
-use crate::{FieldError, plan};
+use crate::{App, FieldError, plan};
 
 /// Characters of a title.
 const TITLE: usize = 100;
@@ -55,6 +56,15 @@ pub struct LacksFeature {
     pub feature: Feature,
     /// The plans that have it: ids and titles.
     pub plans: Vec<(PlanId, String)>,
+}
+
+/// Why something that needs a feature isn't done.
+#[derive(Debug, thiserror::Error)]
+pub enum FeatureError {
+    #[error(transparent)]
+    Lacks(#[from] LacksFeature),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 fn alternatives(plans: &[(PlanId, String)]) -> String {
@@ -110,6 +120,15 @@ pub async fn change(
 pub async fn lacks(store: &Store, feature: Feature) -> Result<LacksFeature, StoreError> {
     let plans = store.plans_with(feature).await?;
     Ok(LacksFeature { feature, plans: plans.into_iter().map(|plan| (plan.id, plan.title)).collect() })
+}
+
+/// Refuses what needs a feature that the organization's plan doesn't have.
+#[boxed]
+pub async fn require(app: &App, organization: OrganizationId, feature: Feature) -> Result<(), FeatureError> {
+    if app.store.plan(organization).await?.terms.features.has(feature) {
+        return Ok(());
+    }
+    Err(lacks(&app.store, feature).await?.into())
 }
 
 fn check_title(title: &str, mistakes: &mut Vec<FieldError>) {

@@ -143,7 +143,7 @@ pub use self::{
     deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     due::Exclusions,
     flows::OauthFlow,
-    history::{UsageGrouping, UsageHistoryQuery, UsageSum},
+    history::{BillingEvent, KeyUsageQuery, UsageGrouping, UsageHistoryQuery, UsageSum},
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{

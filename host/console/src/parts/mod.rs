@@ -2,6 +2,7 @@
 
 mod badge;
 mod code;
+mod countdown;
 mod dialog;
 mod empty;
 mod facts;
@@ -9,6 +10,9 @@ mod field;
 mod form;
 mod icon;
 mod meter;
+mod number;
+mod plot;
+mod tabbed;
 mod table;
 mod tabs;
 mod when;
@@ -16,6 +20,7 @@ mod when;
 pub use self::{
     badge::{Tone, badge},
     code::{copyable, snippet},
+    countdown::countdown,
     dialog::{confirm, dialog},
     empty::empty,
     facts::facts,
@@ -23,6 +28,9 @@ pub use self::{
     form::{button, form, submit},
     icon::icon,
     meter::meter,
+    number::{bytes, count, counted, rough},
+    plot::{Marks, Plot, Series},
+    tabbed::tabbed,
     table::{Table, pager},
     tabs::tabs,
     when::{date, when},
