@@ -22,6 +22,11 @@ const LONGEST: usize = 1 << 20;
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// Fields that were read elsewhere.
+    pub fn new(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// A field's text without space around it; empty when it is absent.
     pub fn text(&self, name: &str) -> &str {
         self.raw(name).trim()
