@@ -24,6 +24,11 @@ const LONGEST_PUBLIC: usize = 16 << 10;
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// Fields that were read elsewhere.
+    pub fn new(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// A field's text without space around it; empty when it is absent.
     pub fn text(&self, name: &str) -> &str {
         self.raw(name).trim()

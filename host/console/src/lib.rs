@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod frame;
 mod member;
+mod multipart;
 mod pages;
 mod parts;
 mod reply;
@@ -23,7 +24,7 @@ use axum::{
 };
 use resly_http::Api;
 
-use self::pages::{account, home, invitation, members, security, sign_in};
+use self::pages::{account, custom, home, invitation, logs, members, publishers, security, sign_in, versions};
 
 /// The console's pages and files, to be mounted beside the API's routes.
 pub fn router(api: &Api) -> Router<Api> {
@@ -50,5 +51,25 @@ fn pages() -> Router<Api> {
         .route("/console/account/audit", get(security::audit))
         .route("/console/account/audit.csv", get(security::audit_csv))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
+        .merge(connectors())
         .nest("/console", Router::new().fallback(error::not_found))
+}
+
+/// Connectors of an organization's own, and what all connectors did.
+fn connectors() -> Router<Api> {
+    Router::new()
+        .route("/console/connectors/new", get(custom::builder::page).post(custom::builder::write))
+        .route("/console/connectors/new/text", get(custom::text::page).post(custom::text::write))
+        .route("/console/connectors/new/openapi", get(custom::openapi::page).post(custom::openapi::import))
+        .route("/console/connectors/new/upload", get(custom::upload::page).post(custom::upload::take))
+        .route("/console/connectors/publishers", get(publishers::page).post(publishers::add))
+        .route("/console/connectors/publishers/require", post(publishers::require))
+        .route("/console/connectors/publishers/{id}/remove", post(publishers::remove))
+        .route("/console/connectors/{id}/versions", get(versions::list))
+        .route("/console/connectors/{id}/versions/{version}", get(versions::version))
+        .route("/console/connectors/{id}/versions/{version}/approve", post(versions::approve))
+        .route("/console/connectors/{id}/versions/{version}/reject", post(versions::reject))
+        .route("/console/connectors/{id}/versions/{version}/delete", post(versions::delete))
+        .route("/console/logs", get(logs::list))
+        .route("/console/logs/{id}", get(logs::call))
 }

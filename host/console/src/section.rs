@@ -17,6 +17,7 @@ const fn section(path: &'static str, title: &'static str, permission: Permission
 /// The groups of the menu, as the handbook names them: Admin → Deploy → API is the group Deploy and its entry API.
 pub const MENU: &[(&str, &[Section])] = &[
     ("", &[section("/console", "Home", Permission::View)]),
+    ("Integrations", &[section("/console/logs", "Logs", Permission::View)]),
     (
         "Account",
         &[
