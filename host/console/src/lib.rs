@@ -23,7 +23,15 @@ use axum::{
 };
 use resly_http::Api;
 
-use self::pages::{account, home, invitation, members, sign_in};
+use self::pages::{
+    account,
+    connections::{
+        actions::{self, attempt},
+        authorization, danger, mapping, overview, settings, setup, versions,
+    },
+    connectors::{self, install},
+    home, invitation, members, sign_in,
+};
 
 /// The console's pages and files, to be mounted beside the API's routes.
 pub fn router() -> Router<Api> {
@@ -33,6 +41,28 @@ pub fn router() -> Router<Api> {
         .route("/console/sign-in/link", get(sign_in::link_page).post(sign_in::with_link))
         .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/organization/enter", post(sign_in::enter))
+        .route("/console/connectors", get(connectors::page))
+        .route("/console/connectors/{id}", get(connectors::show::page))
+        .route("/console/connectors/{id}/install", get(install::permissions_page))
+        .route("/console/connectors/{id}/install/environment", get(install::environment_page))
+        .route("/console/connectors/{id}/install/settings", get(install::settings_page).post(install::install))
+        .route("/console/connections/{id}", get(overview::page))
+        .route("/console/connections/{id}/environment", post(overview::switch))
+        .route("/console/connections/{id}/setup/authenticate", get(setup::authenticate).post(setup::save_credentials))
+        .route("/console/connections/{id}/setup/test", get(setup::test).post(setup::run_test))
+        .route("/console/connections/{id}/setup/enable", get(setup::enable))
+        .route("/console/connections/{id}/enable", post(setup::run_enable))
+        .route("/console/connections/{id}/disable", post(setup::disable))
+        .route("/console/connections/{id}/authorize", post(authorization::start))
+        .route("/console/connections/{id}/actions", get(actions::page))
+        .route("/console/connections/{id}/actions/{action}", get(attempt::page).post(attempt::run))
+        .route("/console/connections/{id}/mapping", get(mapping::page).post(mapping::save))
+        .route("/console/connections/{id}/settings", get(settings::page).post(settings::save))
+        .route("/console/connections/{id}/credentials", post(settings::save_credentials))
+        .route("/console/connections/{id}/credentials/forget", post(settings::forget))
+        .route("/console/connections/{id}/credentials/way", post(settings::change_way))
+        .route("/console/connections/{id}/versions", get(versions::page).post(versions::change))
+        .route("/console/connections/{id}/danger", get(danger::page).post(danger::revoke))
         .route("/console/account", get(account::page))
         .route("/console/account/profile", post(account::change_profile))
         .route("/console/account/password", post(account::set_password))
