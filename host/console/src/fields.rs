@@ -59,6 +59,11 @@ impl Fields {
         self.0.iter().filter(|(name, _)| name != csrf::FIELD).map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    #[cfg(test)]
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     fn read(bytes: &[u8]) -> Self {
         let lines = |text: String| if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
         Self(url::form_urlencoded::parse(bytes).into_owned().map(|(name, value)| (name, lines(value))).collect())

@@ -331,6 +331,22 @@ impl Store {
         found.map(|row| row.logged(organization)).transpose().map_err(failed(doing))
     }
 
+    /// When each connection was called last, as far as the log goes back.
+    #[boxed]
+    pub async fn last_calls(&self, organization: OrganizationId) -> Result<Vec<(ConnectionId, Timestamp)>, StoreError> {
+        let doing = "find the last call of each connection";
+        let mut db = self.reader(organization, doing).await?;
+        let found = rows!(
+            db,
+            (Id, Option<Time>),
+            "SELECT c.id, (SELECT MAX(l.created_at) FROM connector_logs l WHERE l.connection_id = c.id)
+             FROM connections c WHERE c.organization_id = $1",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        Ok(found.into_iter().filter_map(|(id, at)| Some((ConnectionId(id.0), at?.0))).collect())
+    }
+
     /// Deletes calls and approvals that are older than their organization's plan keeps them. Returns their number. Any
     /// number of hosts may do it at once. Only a reader looks at every organization, so that no write waits for that.
     #[boxed]

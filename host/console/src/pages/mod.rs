@@ -1,6 +1,8 @@
 //! The pages, one file or folder for each entry of the menu.
 
 pub mod account;
+pub mod connections;
+pub mod connectors;
 pub mod custom;
 pub mod home;
 pub mod invitation;

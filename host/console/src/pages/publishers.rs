@@ -115,7 +115,6 @@ pub async fn add(
     let new = NewPublisher { name: name.clone(), public_key: public_key.clone() };
     let error = match publishers::add(&api.app, organization, new).await {
         Ok(publisher) => {
-            api.app.note_change(organization).await;
             return Ok(reply::done(PATH, &format!("{} is trusted.", publisher.name)));
         }
         Err(error) => error,
@@ -144,7 +143,6 @@ pub async fn require(
     let organization = member.session.organization;
     let required = fields.checked("required");
     publishers::require(&api.app, organization, required).await.map_err(Problem::from)?;
-    api.app.note_change(organization).await;
     let notice =
         if required { "Uploads have to be signed by a trusted publisher." } else { "Uploads need no signature." };
     Ok(reply::done(PATH, notice))
@@ -162,6 +160,5 @@ pub async fn remove(
     if !api.app.store.delete_publisher(organization, id).await? {
         return Err(missing());
     }
-    api.app.note_change(organization).await;
     Ok(reply::done(PATH, "The publisher is removed."))
 }

@@ -24,6 +24,7 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
         "Connect services",
         &[
             "connectors",
+            "console-integrations",
             "shopify",
             "stripe",
             "gmail",

@@ -92,7 +92,6 @@ pub async fn add(api: &Api, organization: OrganizationId, written: Written) -> R
     let reading = read(api, organization, written).await?;
     let error = match connectors::define(&api.app, organization, reading).await {
         Ok(found) => {
-            api.app.note_change(organization).await;
             let manifest = &found.chosen.installable.manifest;
             return Ok(Outcome::Added { id: manifest.id.clone(), version: manifest.version.clone() });
         }

@@ -39,7 +39,6 @@ pub async fn take(Admin(member): Admin, State(api): State<Api>, request: Request
     };
     match connectors::upload(&api.app, organization, wasm, inspected).await {
         Ok(Uploaded { connector, is_new }) => {
-            api.app.note_change(organization).await;
             let manifest = &connector.chosen.installable.manifest;
             let notice =
                 if is_new { "It is uploaded. Read what it asks for." } else { "The same component was here already." };
