@@ -7,7 +7,7 @@ use resly_core::{
     error::StoreError,
     member::{Permission, Role},
 };
-use resly_http::problem::Problem;
+use resly_http::problem::{Problem, ToldProblem};
 use resly_service::members::{
     HashingError,
     invitations::{AcceptError, JoinError},
@@ -71,7 +71,7 @@ impl PageError {
     }
 
     pub fn too_long() -> Self {
-        let text = "The form is longer than 1 MiB, or its connection ended. Send less at once.";
+        let text = "The form is longer than it may be (1 MiB), or its connection ended. Send less at once.";
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, title: "Too long", text: text.to_owned() }
     }
 }
@@ -102,6 +102,12 @@ impl From<Problem> for PageError {
     fn from(problem: Problem) -> Self {
         let kind = problem.kind();
         Self { status: kind.status, title: kind.title, text: sentence(problem.detail()) }
+    }
+}
+
+impl From<ToldProblem> for PageError {
+    fn from(ToldProblem { kind, detail }: ToldProblem) -> Self {
+        Self { status: kind.status, title: kind.title, text: sentence(&detail) }
     }
 }
 

@@ -12,35 +12,48 @@ mod error;
 mod fields;
 mod frame;
 mod member;
+mod multipart;
 mod pages;
 mod parts;
 mod reply;
 mod section;
 
 use axum::{
-    Router,
+    Router, middleware,
     routing::{get, post},
 };
 use resly_http::Api;
 
-use self::pages::{
-    account,
-    connections::{
-        actions::{self, attempt},
-        authorization, danger, mapping, overview, settings, setup, versions,
-    },
-    connectors::{self, install},
-    home, invitation, members, sign_in,
-};
-
 /// The console's pages and files, to be mounted beside the API's routes.
-pub fn router() -> Router<Api> {
+pub fn router(api: &Api) -> Router<Api> {
+    pages().layer(middleware::from_fn_with_state(api.clone(), access::identify)).route(assets::PATH, get(assets::file))
+}
+
+fn pages() -> Router<Api> {
+    use pages::{home, sign_in};
+
     Router::new()
         .route("/console", get(home::page))
         .route("/console/sign-in", get(sign_in::page).post(sign_in::with_password))
         .route("/console/sign-in/link", get(sign_in::link_page).post(sign_in::with_link))
         .route("/console/sign-out", post(sign_in::sign_out))
-        .route("/console/organization/enter", post(sign_in::enter))
+        .merge(connectors())
+        .merge(own_connectors())
+        .merge(account())
+        .nest("/console", Router::new().fallback(error::not_found))
+}
+
+/// The catalogue, and what is installed of it.
+fn connectors() -> Router<Api> {
+    use pages::{
+        connections::{
+            actions::{self, attempt},
+            authorization, danger, mapping, overview, settings, setup, versions,
+        },
+        connectors::{self, install},
+    };
+
+    Router::new()
         .route("/console/connectors", get(connectors::page))
         .route("/console/connectors/{id}", get(connectors::show::page))
         .route("/console/connectors/{id}/install", get(install::permissions_page))
@@ -63,6 +76,35 @@ pub fn router() -> Router<Api> {
         .route("/console/connections/{id}/credentials/way", post(settings::change_way))
         .route("/console/connections/{id}/versions", get(versions::page).post(versions::change))
         .route("/console/connections/{id}/danger", get(danger::page).post(danger::revoke))
+}
+
+/// Connectors of an organization's own, and what all connectors did.
+fn own_connectors() -> Router<Api> {
+    use pages::{custom, logs, publishers, versions};
+
+    Router::new()
+        .route("/console/connectors/new", get(custom::builder::page).post(custom::builder::write))
+        .route("/console/connectors/new/text", get(custom::text::page).post(custom::text::write))
+        .route("/console/connectors/new/openapi", get(custom::openapi::page).post(custom::openapi::import))
+        .route("/console/connectors/new/upload", get(custom::upload::page).post(custom::upload::take))
+        .route("/console/connectors/publishers", get(publishers::page).post(publishers::add))
+        .route("/console/connectors/publishers/require", post(publishers::require))
+        .route("/console/connectors/publishers/{id}/remove", post(publishers::remove))
+        .route("/console/connectors/{id}/versions", get(versions::list))
+        .route("/console/connectors/{id}/versions/{version}", get(versions::version))
+        .route("/console/connectors/{id}/versions/{version}/approve", post(versions::approve))
+        .route("/console/connectors/{id}/versions/{version}/reject", post(versions::reject))
+        .route("/console/connectors/{id}/versions/{version}/delete", post(versions::delete))
+        .route("/console/logs", get(logs::list))
+        .route("/console/logs/{id}", get(logs::call))
+}
+
+/// The person, and the people of the organization.
+fn account() -> Router<Api> {
+    use pages::{account, invitation, members, security, sign_in};
+
+    Router::new()
+        .route("/console/organization/enter", post(sign_in::enter))
         .route("/console/account", get(account::page))
         .route("/console/account/profile", post(account::change_profile))
         .route("/console/account/password", post(account::set_password))
@@ -71,7 +113,9 @@ pub fn router() -> Router<Api> {
         .route("/console/account/members/{id}/role", post(members::change_role))
         .route("/console/account/members/{id}/remove", post(members::remove))
         .route("/console/account/members/invitations/{id}/revoke", post(members::revoke))
+        .route("/console/account/sessions", get(security::sessions).post(security::end_all))
+        .route("/console/account/sessions/{id}", post(security::end_session))
+        .route("/console/account/audit", get(security::audit))
+        .route("/console/account/audit.csv", get(security::audit_csv))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
-        .route(assets::PATH, get(assets::file))
-        .nest("/console", Router::new().fallback(error::not_found))
 }

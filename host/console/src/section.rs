@@ -17,11 +17,18 @@ const fn section(path: &'static str, title: &'static str, permission: Permission
 /// The groups of the menu, as the handbook names them: Admin → Deploy → API is the group Deploy and its entry API.
 pub const MENU: &[(&str, &[Section])] = &[
     ("", &[section("/console", "Home", Permission::View)]),
-    ("Integrations", &[section("/console/connectors", "Connectors", Permission::View)]),
+    (
+        "Integrations",
+        &[
+            section("/console/connectors", "Connectors", Permission::View),
+            section("/console/logs", "Logs", Permission::View),
+        ],
+    ),
     (
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),
+            section("/console/account/audit", "Audit log", Permission::Manage),
             section("/console/account", "Profile", Permission::View),
         ],
     ),

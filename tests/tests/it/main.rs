@@ -18,6 +18,7 @@ mod confirmations;
 mod connectors;
 mod console;
 mod console_connectors;
+mod console_custom;
 mod console_routes;
 mod crashes;
 mod crawls;

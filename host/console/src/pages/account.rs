@@ -17,7 +17,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, Table, form, submit},
+    parts::{Field, Table, button, form, submit},
     reply,
 };
 
@@ -57,7 +57,8 @@ async fn draw(member: Member, api: &Api, mistake: Option<&str>) -> Result<Page, 
         }
         section class="panel" { h2 { "Organizations" } (list(&member, &organizations)) }
     };
-    Ok(Page::new(member, "Profile", body))
+    let sessions = button("/console/account/sessions", "Your sessions");
+    Ok(Page::new(member, "Profile", body).actions(sessions))
 }
 
 fn list(member: &Member, organizations: &[members::Membership]) -> Markup {

@@ -3,7 +3,12 @@
 pub mod account;
 pub mod connections;
 pub mod connectors;
+pub mod custom;
 pub mod home;
 pub mod invitation;
+pub mod logs;
 pub mod members;
+pub mod publishers;
+pub mod security;
 pub mod sign_in;
+pub mod versions;

@@ -4,10 +4,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
+    Extension,
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use axum_extra::extract::CookieJar;
 use http::{Extensions, HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 use resly_http::{Api, client};
@@ -18,10 +18,11 @@ use resly_service::members::{
 use serde::Deserialize;
 
 use crate::{
-    access::{self, Viewer},
+    access::Viewer,
     document,
     error::PageError,
     fields::{PublicForm, Submitted},
+    member::Member,
     parts::{Field, icon, submit},
     reply,
 };
@@ -33,16 +34,9 @@ pub struct Wanted {
 }
 
 /// The form. Who is signed in already goes on to the page that was asked for.
-pub async fn page(
-    State(api): State<Api>,
-    cookies: CookieJar,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, PageError> {
+pub async fn page(member: Option<Extension<Member>>, Query(wanted): Query<Wanted>) -> Response {
     let next = reply::next_path(wanted.next.as_deref());
-    if access::find(&cookies, String::new(), &api).await?.is_some() {
-        return Ok(reply::redirect(next));
-    }
-    Ok(draw(StatusCode::OK, next, "", None))
+    if member.is_some() { reply::redirect(next) } else { draw(StatusCode::OK, next, "", None) }
 }
 
 fn draw(status: StatusCode, next: &str, email: &str, mistake: Option<&str>) -> Response {
