@@ -17,15 +17,15 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, admin, chat, console, docs, guard, health, internal, messages,
+    Api, admin, chat, docs, guard, health, internal, messages,
     metrics::{self, method_name},
     oauth, openapi, operator,
     problem::{Problem, ToldProblem, kinds},
     rejection, request_span, rest, search,
 };
 
-/// Everything the host answers.
-pub fn router(api: Api) -> Router {
+/// Everything the host answers: the API, and the pages of the console.
+pub fn router(api: Api, console: Router<Api>) -> Router {
     let guarded = middleware::from_fn_with_state(api.clone(), guard::guard);
     let translated = middleware::from_fn(rest::errors::translate);
     let (routes, _) = self::api().split_for_parts();
@@ -39,6 +39,7 @@ pub fn router(api: Api) -> Router {
         .nest("/rest", Router::new().fallback(not_found).layer(guarded).layer(translated))
         .merge(host)
         .merge(pages())
+        .merge(console)
         // For other hosts alone. All methods lead to the handler, so that others find nothing here at all.
         .route(internal::PATHS, any(internal::handle))
         .fallback(docs::not_found)
@@ -83,14 +84,19 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, crawls, deletions, keys, logs, plan, sources, synonyms, tickets, usage,
-        usage_history, vault, webhook, workflows,
+        alerts, approvals, audit, conversations, crawls, deletions, invitations, keys, logs, members, plan, sources,
+        synonyms, tickets, usage, usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::get, keys::change, keys::delete))
         .routes(routes!(keys::rotate))
+        .routes(routes!(members::list))
+        .routes(routes!(members::change, members::delete))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(sources::texts::create, sources::texts::put, sources::list))
         .routes(routes!(sources::get, sources::texts::replace, sources::delete))
         .routes(routes!(sources::files::upload))
@@ -206,7 +212,6 @@ fn pages() -> Router<Api> {
     Router::new()
         .route("/openapi.json", get(openapi_json))
         .route("/schemas/connector.json", get(admin::definitions::schema))
-        .route("/console", get(console::page))
         .route("/oauth/begin/{nonce}", get(oauth::begin))
         .route(authorization::REDIRECT, get(oauth::callback))
 }
