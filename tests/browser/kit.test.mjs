@@ -42,7 +42,7 @@ const PAGES = {
 let origin;
 const server = createServer((request, response) => {
   const [body, policy = POLICY] = PAGES[request.url] ?? [page('')];
-  const status = { '/500': 500, '/favicon.ico': 204 }[request.url] ?? (PAGES[request.url] ? 200 : 404);
+  const status = request.url === '/500' ? 500 : PAGES[request.url] ? 200 : 404;
   response.writeHead(status, { 'content-type': 'text/html', 'content-security-policy': policy });
   response.end(body);
 });

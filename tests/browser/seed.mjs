@@ -14,11 +14,12 @@ function client() {
     });
     const text = await response.text();
     const refused = [400, 409, 413, 422].includes(response.status);
-    assert.ok(response.ok || refused, `${method} ${path}: ${response.status}: ${text.slice(0, 500)}\n${JSON.stringify(body).slice(0, 500)}`);
+    assert.ok(response.ok || refused, `${method} ${path}: ${response.status}: ${text.slice(0, 500)}\n${JSON.stringify(body ?? null).slice(0, 500)}`);
     return { taken: response.ok, answer: text && /json/.test(response.headers.get('content-type')) ? JSON.parse(text) : text };
   };
 }
 
+/** Sends each item, and returns the answers of those that were taken. */
 async function each(items, send) {
   const queue = [...items.entries()];
   const answers = [];
@@ -34,13 +35,33 @@ async function each(items, send) {
 
 const chunks = (list, size) => Array.from({ length: Math.ceil(list.length / size) }, (_, at) => list.slice(at * size, (at + 1) * size));
 
+/**
+ * Joins strings to texts of at most so many bytes, so that a list needs fewer rows. What would refuse a text as a whole stands
+ * alone, as does what only attacks at a text's beginning.
+ */
+function pack(strings, most) {
+  const packs = [];
+  let open = [];
+  for (const text of strings) {
+    const alone = !text.includes('<') || /\p{Cc}/u.test(text) || Buffer.byteLength(text) > most;
+    if (alone) packs.push([text]);
+    else if (Buffer.byteLength([...open, text].join(' ')) > most) {
+      packs.push(open);
+      open = [text];
+    } else open.push(text);
+  }
+  return [...packs, open].filter((pack) => pack.length).map((pack) => ({ text: pack.join(' '), count: pack.length }));
+}
+
+const sum = (packs) => packs.reduce((all, { count }) => all + count, 0);
+
 /** Sends rows together, and in halves when a text is refused. Returns how many were taken. */
-async function rows(send, all) {
+async function rows(send, all, count = (some) => some.length) {
   if (!all.length) return 0;
   const { taken } = await send(all);
-  if (taken || all.length === 1) return taken ? all.length : 0;
+  if (taken || all.length === 1) return taken ? count(all) : 0;
   const half = Math.ceil(all.length / 2);
-  return await rows(send, all.slice(0, half)) + await rows(send, all.slice(half));
+  return await rows(send, all.slice(0, half), count) + await rows(send, all.slice(half), count);
 }
 
 /** A declarative connector that says and answers the strings. Its service is the fixtures'. */
@@ -75,13 +96,17 @@ async function connectors(api, strings) {
     return { taken, answer: taken ? { id, part } : answer };
   });
   assert.ok(made.length > 0, 'no definition was taken');
-  const connections = await each(good.map((name, at) => ({ name, connector: made[at % made.length].id })), ({ name, connector }) =>
-    api('POST', '/api/admin/connections', { connector, name, environment: 'sandbox', settings: { note: name } }));
-  const called = await each(connections.slice(0, 24), async ({ id, name }) => {
+  const names = pack(good, 100);
+  const connections = await each(names, async ({ text, count }, at) => {
+    const connection = { connector: made[at % made.length].id, name: text, environment: 'sandbox', settings: { note: text } };
+    const { taken, answer } = await api('POST', '/api/admin/connections', connection);
+    return { taken, answer: { ...answer, count } };
+  });
+  const called = await each(connections.slice(0, 3), async ({ id, name }) => {
     await api('POST', `/api/admin/connections/${id}/enable`, {});
     return api('POST', `/api/admin/connections/${id}/actions/action_0`, { id: name });
   });
-  return { connectors: made.length * 20, connections: connections.length, calls: called.length };
+  return { connectors: made.length * 20, connections: sum(connections), calls: called.length };
 }
 
 async function conversations(api, strings) {
@@ -101,16 +126,21 @@ export async function seed(strings, urls) {
   const insert = (table) => (part) => api('POST', `/rest/v1/${table}`, part, { prefer: 'return=minimal' });
   const taken = {};
   taken.keys = (await each(strings, (name) => api('POST', '/api/admin/keys', { name, scopes: ['chat'] }))).length;
-  taken.workflows = (await each(chunks(strings, 5).flatMap((part) => part.map((name) => [name, part])), ([name, part]) =>
-    api('POST', '/api/admin/workflows', { name, triggers: part, instructions: part.join('\n') }))).length;
+  taken.workflows = sum(await each(pack(strings, 200), async ({ text, count }, at) => {
+    const part = strings.slice(at * 3, at * 3 + 5);
+    const workflow = { name: text, triggers: part.length ? part : [text], instructions: part.join('\n') || text };
+    const { taken: good } = await api('POST', '/api/admin/workflows', workflow);
+    return { taken: good, answer: { count } };
+  }));
   const tickets = strings.map((text, at) => ({ subject: text, body: strings[(at + 1) % strings.length] }));
   taken.tickets = await rows(insert('tickets'), tickets);
   taken.visitors = await rows(insert('visitors'), strings.map((external_id) => ({ external_id })));
   taken.sources = 0;
-  for (const [at, part] of chunks(strings, 20).entries()) {
+  for (const [at, part] of chunks(pack(strings, 280), 20).entries()) {
     const content_type = at % 2 ? 'text/markdown' : 'text/plain';
-    const text = (title) => `# ${title}\n\n${part.join('\n\n')}`;
-    taken.sources += await rows(insert('knowledge_sources'), part.map((title) => ({ title, text: text(title), content_type })));
+    const body = strings.slice(at * 40, at * 40 + 40).filter((one) => !one.includes('\0')).join('\n\n');
+    const all = part.map(({ text: title, count }) => ({ title, text: `# ${title}\n\n${body}`, content_type, count }));
+    taken.sources += await rows((some) => insert('knowledge_sources')(some.map(({ count, ...row }) => row)), all, sum);
   }
   taken.links = (await each(urls, (url, at) => api('POST', '/api/admin/sources', { title: `link ${at}`, text: url, url }))).length;
   Object.assign(taken, await connectors(api, strings));
@@ -121,5 +151,8 @@ export async function seed(strings, urls) {
     name, public_key: Buffer.alloc(32, at + 1).toString('base64'),
   }));
   await api('PUT', '/api/admin/webhook', { url: `https://hooks.example.com/?x=${encodeURIComponent('"><script>__pwned=1</script>')}` });
+  await each(strings.slice(0, 40), (text) => api('POST', '/api/admin/invitations', { email: `${text}@shop.example`, role: 'viewer' }));
+  const { answer: { organizations: [{ id }] } } = await api('GET', '/api/operator/organizations');
+  await api('PATCH', `/api/operator/organizations/${id}`, { name: `"><img src=x onerror=__pwned=1>${'W'.repeat(60)}` });
   return taken;
 }

@@ -12,7 +12,7 @@ use resly_tests::{demo::Demo, host::binary};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 /// The files of `tests/browser`; each has a test below.
-const SUITES: [&str; 2] = ["kit", "pages"];
+const SUITES: [&str; 4] = ["console", "hostile", "kit", "pages"];
 
 /// Runs a suite. One browser at a time takes what memory and processors there are.
 fn run(suite: &str) {
@@ -33,6 +33,16 @@ fn run(suite: &str) {
         .expect("node is installed");
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_console_is_sound_in_every_view() {
+    run("console");
+}
+
+#[test]
+fn hostile_strings_do_nothing_on_a_page() {
+    run("hostile");
 }
 
 #[test]
