@@ -1,4 +1,4 @@
-// Every page that the console's navigation links, in every view. What a page is for has a suite of its own.
+// Every kind of page that links lead to in the console, in every view. What a page is for has a suite of its own.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 

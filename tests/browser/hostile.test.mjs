@@ -9,8 +9,8 @@ import { csv, session, walk } from './walk.mjs';
 
 const [desk] = views({ schemes: ['light'] });
 const phone = views({ sizes: ['phone'], schemes: ['dark'] })[0];
-/** Pages of each pattern: lists are followed to their ends, and of what they list some are opened. */
-const SCOPE = { patterns: 6 };
+/** Pages of each pattern, such as those of a list, and the things that it lists. */
+const SCOPE = { most: 6 };
 
 before(async () => {
   const taken = await seed(HOSTILE, URLS);

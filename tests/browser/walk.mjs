@@ -1,4 +1,4 @@
-// Signs in to the console and finds its pages from their links, so that new pages are covered by themselves.
+// Signs in to the console and finds its pages by their links, so that new pages are covered by themselves.
 import assert from 'node:assert/strict';
 
 import { inView, views, visit } from './kit.mjs';
@@ -31,18 +31,21 @@ async function signIn() {
   return state;
 }
 
+/** Steps of a path that name a thing. The bundled connectors stand for each other. */
+const ID = /\d|^(shopify|stripe|gmail)$/;
+
 /** Pages of one kind have one pattern: ids are left out, and of a query the names stay. */
 export function pattern(path) {
   const { pathname, searchParams } = new URL(path, 'http://host.invalid');
-  const id = /^([0-9a-f]{8}-[0-9a-f-]{27}|\d+)$/i;
-  const steps = pathname.split('/').map((step) => (id.test(step) ? '{id}' : step));
+  const steps = pathname.split('/');
+  const named = steps.map((step, at) => (ID.test(step) || steps[at - 1] === 'actions' ? '{id}' : step));
   const names = [...new Set(searchParams.keys())].sort();
-  return steps.join('/') + (names.length ? `?${names.join('&')}` : '');
+  return named.join('/') + (names.length ? `?${names.join('&')}` : '');
 }
 
 /** The links of a page to the console's pages, each once and without its fragment. */
-async function links(page, within) {
-  const found = await page.locator(`${within} a[href]:not([download])`).evaluateAll((all) =>
+async function links(page) {
+  const found = await page.locator('a[href]:not([download])').evaluateAll((all) =>
     all.filter((one) => one.origin === location.origin).map((one) => one.pathname + one.search));
   const pages = found.filter((path) => /^\/console(\/|\?|$)/.test(path) && !/\.(csv|json|md|wasm)(\?|$)|format=csv/.test(path));
   return [...new Set(pages)];
@@ -55,26 +58,23 @@ export async function csv(page) {
 }
 
 /**
- * Visits the pages that the console's navigation links, and runs `each` with the page and its path. With `patterns`,
- * the links of the pages are followed as well, and of each pattern so many pages are visited; `names` such as
- * `{'/console/keys?before': 12}` have numbers of their own.
+ * Visits the console's pages, beginning at the first and going on by their links, and runs `each` with the page and its
+ * path. Of each pattern so many pages are visited.
  */
-export async function walk(page, each, { patterns = 0, names = {}, start = START } = {}) {
-  const seen = new Set([start]);
-  const counts = new Map();
-  const queue = [start];
+export async function walk(page, each, { most = 1 } = {}) {
+  const seen = new Set([START]);
+  const counts = new Map([[START, 1]]);
+  const queue = [START];
   for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
     await visit(page, path);
     await each(page, path);
-    const found = await links(page, patterns ? 'body' : 'nav');
-    for (const next of found.filter((one) => !seen.has(one))) {
+    for (const next of await links(page)) {
       const kind = pattern(next);
       const count = counts.get(kind) ?? 0;
-      if (count < (names[kind] ?? (patterns || Infinity))) {
-        counts.set(kind, count + 1);
-        seen.add(next);
-        queue.push(next);
-      }
+      if (seen.has(next) || count >= most) continue;
+      counts.set(kind, count + 1);
+      seen.add(next);
+      queue.push(next);
     }
   }
   return [...seen];
