@@ -53,6 +53,7 @@ mod accounts;
 mod alerts;
 mod approvals;
 mod audit;
+mod attention;
 mod backup;
 mod biller;
 mod billing;
@@ -125,6 +126,7 @@ pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
     audit::{AuditEntry, AuditQuery},
+    attention::{TICKETS_READ, WaitingWork},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
     catalogue::{
@@ -147,9 +149,9 @@ pub use self::{
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
-        BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, LanguageOf, NewDocument,
-        PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument,
-        StoredSource, WaitingLimits,
+        BurntFuel, ChangedBy, CitingAnswer, CitingAnswers, DueSource, EnqueueError, Enqueued, FAILURES_MOST,
+        FinishedRead, LanguageOf, NewDocument, PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove,
+        SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},

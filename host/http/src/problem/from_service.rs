@@ -16,7 +16,8 @@ use resly_service::{
     keys::KeyError,
     organizations::OrganizationError,
     plan::PlanError,
-    plans::PlansError,
+    plans::{PlansError, RequireError},
+    playground::PlaygroundError,
     publishers::PublisherError,
     sources::SourceError,
     synonyms::SynonymError,
@@ -346,6 +347,27 @@ impl From<WorkflowError> for Problem {
             WorkflowError::Invalid(mistakes) => Self::invalid(mistakes),
             WorkflowError::Call(error) => error.into(),
             WorkflowError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RequireError> for Problem {
+    fn from(error: RequireError) -> Self {
+        match error {
+            RequireError::Lacks(error) => error.into(),
+            RequireError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlaygroundError> for Problem {
+    fn from(error: PlaygroundError) -> Self {
+        match error {
+            PlaygroundError::Invalid(mistakes) => Self::invalid(mistakes),
+            PlaygroundError::Plan(error) => error.into(),
+            PlaygroundError::Begin(error) => error.into(),
+            PlaygroundError::Retrieve(error) => error.into(),
+            PlaygroundError::Store(error) => error.into(),
         }
     }
 }

@@ -102,6 +102,11 @@ impl Problem {
         &self.detail
     }
 
+    /// The mistakes of what was sent, each with the path of its member.
+    pub fn mistakes(&self) -> &[InvalidMember] {
+        self.members.errors.as_deref().unwrap_or_default()
+    }
+
     /// The problem's JSON, as it is sent.
     pub fn to_json(&self) -> Value {
         // Plain structs always serialize.
