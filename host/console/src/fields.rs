@@ -52,6 +52,11 @@ impl Fields {
         self.0.iter().filter(|(name, _)| name != csrf::FIELD).map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// Fields that were read in another way, or that fill a form.
+    pub fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     fn read(bytes: &[u8]) -> Self {
         let lines = |text: String| if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
         Self(url::form_urlencoded::parse(bytes).into_owned().map(|(name, value)| (name, lines(value))).collect())

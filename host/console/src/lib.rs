@@ -12,10 +12,12 @@ mod error;
 mod fields;
 mod frame;
 mod member;
+mod mistakes;
 mod pages;
 mod parts;
 mod reply;
 mod section;
+mod upload;
 
 use axum::{
     Router, middleware,
@@ -23,7 +25,7 @@ use axum::{
 };
 use resly_http::Api;
 
-use self::pages::{account, home, invitation, members, security, sign_in};
+use self::pages::{account, home, invitation, knowledge, members, playground, security, sign_in};
 
 /// The console's pages and files, to be mounted beside the API's routes.
 pub fn router(api: &Api) -> Router<Api> {
@@ -50,5 +52,28 @@ fn pages() -> Router<Api> {
         .route("/console/account/audit", get(security::audit))
         .route("/console/account/audit.csv", get(security::audit_csv))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
+        .merge(answers())
         .nest("/console", Router::new().fallback(error::not_found))
+}
+
+/// What answers rest on, and trying them.
+fn answers() -> Router<Api> {
+    use knowledge::{add, crawls, search, source, synonyms};
+
+    Router::new()
+        .route("/console/knowledge", get(knowledge::page))
+        .route("/console/knowledge/new", get(add::page))
+        .route("/console/knowledge/text", post(add::add_text))
+        .route("/console/knowledge/file", post(add::add_file))
+        .route("/console/knowledge/page", post(add::add_page))
+        .route("/console/knowledge/site", post(add::add_site))
+        .route("/console/knowledge/search", get(search::page))
+        .route("/console/knowledge/synonyms", get(synonyms::page).post(synonyms::set))
+        .route("/console/knowledge/crawls", get(crawls::page))
+        .route("/console/knowledge/crawls/{id}", get(crawls::one))
+        .route("/console/knowledge/crawls/{id}/run", post(crawls::run))
+        .route("/console/knowledge/crawls/{id}/delete", post(crawls::delete))
+        .route("/console/knowledge/{id}", get(source::page).post(source::replace))
+        .route("/console/knowledge/{id}/delete", post(source::delete))
+        .route("/console/playground", get(playground::page).post(playground::ask))
 }

@@ -18,6 +18,13 @@ const fn section(path: &'static str, title: &'static str, permission: Permission
 pub const MENU: &[(&str, &[Section])] = &[
     ("", &[section("/console", "Home", Permission::View)]),
     (
+        "Answers",
+        &[
+            section("/console/knowledge", "Knowledge", Permission::View),
+            section("/console/playground", "Playground", Permission::Converse),
+        ],
+    ),
+    (
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),

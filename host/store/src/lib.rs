@@ -52,8 +52,8 @@
 mod accounts;
 mod alerts;
 mod approvals;
-mod audit;
 mod attention;
+mod audit;
 mod backup;
 mod biller;
 mod billing;
@@ -125,8 +125,8 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
-    audit::{AuditEntry, AuditQuery},
     attention::{TICKETS_READ, WaitingWork},
+    audit::{AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
     catalogue::{
