@@ -7,7 +7,6 @@ use axum::{
 use http::StatusCode;
 use maud::{Markup, html};
 use resly_core::{
-    id::OrganizationId,
     knowledge::{Source, SourceStatus},
     plan::Feature,
 };
@@ -225,7 +224,6 @@ pub async fn add_text(
     };
     match added {
         Ok(added) => {
-            api.app.note_change(organization).await;
             let notice = format!("It is added, in {}, and found from now on.", counted(added.chunks.into(), "passage"));
             Ok(reply::done(&format!("/console/knowledge/{}", added.id), &notice))
         }
@@ -234,8 +232,7 @@ pub async fn add_text(
 }
 
 /// What a source that was read, or waits to be, leads to.
-async fn taken(api: &Api, organization: OrganizationId, source: &Source) -> Response {
-    api.app.note_change(organization).await;
+fn taken(source: &Source) -> Response {
     let to = format!("/console/knowledge/{}", source.id);
     match source.status {
         SourceStatus::Ready => {
@@ -263,7 +260,7 @@ pub async fn add_file(Admin(member): Admin, State(api): State<Api>, request: Req
         Err(error) => Err(error.into()),
     };
     match uploaded {
-        Ok(file) => Ok(taken(&api, organization, &file.source).await),
+        Ok(file) => Ok(taken(&file.source)),
         Err(problem) => refused(member, "file", &fields, problem),
     }
 }
@@ -280,7 +277,7 @@ pub async fn add_page(
         refresh_every_s: fields.text("refresh").parse().ok(),
     };
     match sources::add_page(&api.app, organization, new).await.map_err(Problem::from) {
-        Ok(page) => Ok(taken(&api, organization, &page.source).await),
+        Ok(page) => Ok(taken(&page.source)),
         Err(problem) => refused(member, "page", &fields, problem),
     }
 }
@@ -300,7 +297,6 @@ pub async fn add_site(
     };
     match added {
         Ok((crawl, _)) => {
-            api.app.note_change(organization).await;
             Ok(reply::done(&format!("/console/knowledge/crawls/{}", crawl.id), "The site will be read in a moment."))
         }
         Err(problem) => refused(member, "site", &fields, problem),

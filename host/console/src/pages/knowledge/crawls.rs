@@ -213,6 +213,5 @@ pub async fn delete(
 ) -> Result<Response, PageError> {
     let organization = member.session.organization;
     crawls::delete(&api.app, organization, id_of(&id)?).await.map_err(Problem::from)?;
-    api.app.note_change(organization).await;
     Ok(reply::done("/console/knowledge/crawls", "It is deleted, with its pages."))
 }

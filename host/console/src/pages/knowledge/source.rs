@@ -238,7 +238,6 @@ pub async fn replace(
     };
     match replaced {
         Ok(source) => {
-            api.app.note_change(organization).await;
             let notice = format!("It is saved, in {}.", counted(source.chunks.into(), "passage"));
             Ok(reply::done(&format!("/console/knowledge/{id}"), &notice))
         }
@@ -260,6 +259,5 @@ pub async fn delete(
     if !api.app.library.remove(organization, id_of(&id)?).await? {
         return Err(Problem::from(SourceError::Missing).into());
     }
-    api.app.note_change(organization).await;
     Ok(reply::done("/console/knowledge", "The source is deleted."))
 }

@@ -64,13 +64,10 @@ pub async fn set(
 ) -> Result<Response, PageError> {
     let (lines, organization) = (fields.raw("synonyms"), member.session.organization);
     match synonyms::set(&api.app, organization, read(lines)).await.map_err(Problem::from) {
-        Ok(()) => {
-            api.app.note_change(organization).await;
-            Ok(reply::done(
-                "/console/knowledge/synonyms",
-                "The synonyms are saved. Questions are searched with them now.",
-            ))
-        }
+        Ok(()) => Ok(reply::done(
+            "/console/knowledge/synonyms",
+            "The synonyms are saved. Questions are searched with them now.",
+        )),
         Err(problem) => {
             let mistakes = Mistakes::of(problem)?;
             Ok(draw(member, lines, &mistakes).status(StatusCode::UNPROCESSABLE_ENTITY).into_response())
