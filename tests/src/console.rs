@@ -12,9 +12,6 @@ use resly_service::members::links;
 
 use crate::app::TestApp;
 
-/// What forms without a file are.
-const FORM: &str = "application/x-www-form-urlencoded";
-
 /// What the console answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -62,7 +59,7 @@ impl<'a> ConsoleClient<'a> {
     }
 
     pub async fn get(&mut self, path: &str) -> Answer {
-        self.send(Method::GET, path, FORM, Body::empty()).await
+        self.send(Method::GET, path, Body::empty()).await
     }
 
     /// Loads a page that has to be there.
@@ -76,7 +73,7 @@ impl<'a> ConsoleClient<'a> {
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields).append_pair("form_token", &self.form_token);
-        self.send(Method::POST, path, FORM, Body::from(form.finish())).await
+        self.send(Method::POST, path, Body::from(form.finish())).await
     }
 
     /// Sends a form that has to succeed, and loads the page that it leads to.
@@ -86,38 +83,36 @@ impl<'a> ConsoleClient<'a> {
         self.page(&answer.location).await
     }
 
-    /// Sends a form with a file, with the token of the last page. An empty name is that of no file.
-    pub async fn upload(
-        &mut self,
-        path: &str,
-        fields: &[(&str, &str)],
-        field: &str,
-        name: &str,
-        bytes: &[u8],
-    ) -> Answer {
+    /// Sends a form with files, with the token of the last page.
+    pub async fn post_files(&mut self, path: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
         let token = self.form_token.clone();
-        let mut form = Vec::new();
+        let mut body = Vec::new();
         for (name, value) in fields.iter().copied().chain([("form_token", token.as_str())]) {
-            let part = format!("--form\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
-            form.extend_from_slice(part.as_bytes());
+            let part = format!("--parts\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(part.as_bytes());
         }
-        let head = format!("Content-Disposition: form-data; name=\"{field}\"; filename=\"{name}\"");
-        form.extend_from_slice(
-            format!("--form\r\n{head}\r\nContent-Type: application/octet-stream\r\n\r\n").as_bytes(),
-        );
-        form.extend_from_slice(bytes);
-        form.extend_from_slice(b"\r\n--form--\r\n");
-        self.send(Method::POST, path, "multipart/form-data; boundary=form", Body::from(form)).await
+        for (name, bytes) in files {
+            let head = format!("--parts\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"file\"\r\n\r\n");
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--parts--\r\n");
+        self.send_as("multipart/form-data; boundary=parts", Method::POST, path, Body::from(body)).await
     }
 
-    async fn send(&mut self, method: Method, path: &str, content_type: &str, body: Body) -> Answer {
+    async fn send(&mut self, method: Method, path: &str, body: Body) -> Answer {
+        self.send_as("application/x-www-form-urlencoded", method, path, body).await
+    }
+
+    async fn send_as(&mut self, kind: &str, method: Method, path: &str, body: Body) -> Answer {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.app.address().to_string())
             .header("sec-fetch-site", self.site)
-            .header(header::CONTENT_TYPE, content_type)
+            .header(header::CONTENT_TYPE, kind)
             .header(header::COOKIE, cookies.join("; "))
             .body(body)
             .unwrap();

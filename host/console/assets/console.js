@@ -17,12 +17,18 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 const style = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const at = new Date(time.dateTime);
-  if (Number.isNaN(at.valueOf())) continue;
-  time.title = time.dateTime;
-  time.textContent = style.format(at);
+
+export function localTimes(page) {
+  for (const time of page.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.valueOf())) continue;
+    time.title = time.dateTime;
+    time.textContent = style.format(at);
+  }
 }
+localTimes(document);
+
+if (document.querySelector("[data-follow], [data-reload]")) import("./live.js");
 
 if (!("commandForElement" in HTMLButtonElement.prototype)) {
   document.addEventListener("click", (event) => {

@@ -20,13 +20,14 @@ struct Asset {
     text: &'static str,
 }
 
-const ASSETS: [Asset; 5] = [
+const ASSETS: [Asset; 6] = [
     Asset { name: "console.css", content_type: "text/css; charset=utf-8", text: include_str!("../assets/console.css") },
     Asset {
         name: "console.js",
         content_type: "text/javascript; charset=utf-8",
         text: include_str!("../assets/console.js"),
     },
+    Asset { name: "live.js", content_type: "text/javascript; charset=utf-8", text: include_str!("../assets/live.js") },
     Asset {
         name: "playground.js",
         content_type: "text/javascript; charset=utf-8",

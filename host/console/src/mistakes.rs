@@ -24,7 +24,7 @@ impl Mistakes {
             return Err(problem.into());
         }
         let by_path: Vec<_> =
-            problem.mistakes().iter().map(|mistake| (mistake.path.clone(), sentence(&mistake.message))).collect();
+            problem.errors().iter().map(|mistake| (mistake.path.clone(), sentence(&mistake.message))).collect();
         let general = by_path.is_empty().then(|| sentence(problem.detail()));
         Ok(Self { by_path, general })
     }

@@ -60,7 +60,7 @@ pub fn encode(cursor: Cursor) -> String {
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-/// The cursor in a text that was sent back.
+/// The cursor of a text.
 pub fn decode(text: &str) -> Option<Cursor> {
     let bytes: [u8; 24] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
     let (at, id) = bytes.split_first_chunk::<8>()?;

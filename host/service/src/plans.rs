@@ -58,9 +58,9 @@ pub struct LacksFeature {
     pub plans: Vec<(PlanId, String)>,
 }
 
-/// Why an organization may not do what needs a feature.
+/// Why an organization can't use a feature.
 #[derive(Debug, thiserror::Error)]
-pub enum RequireError {
+pub enum FeatureError {
     #[error(transparent)]
     Lacks(#[from] LacksFeature),
     #[error(transparent)]
@@ -122,9 +122,9 @@ pub async fn lacks(store: &Store, feature: Feature) -> Result<LacksFeature, Stor
     Ok(LacksFeature { feature, plans: plans.into_iter().map(|plan| (plan.id, plan.title)).collect() })
 }
 
-/// Refuses what the organization's plan doesn't have.
+/// Requires that the organization's plan has a feature.
 #[boxed]
-pub async fn require(store: &Store, organization: OrganizationId, feature: Feature) -> Result<(), RequireError> {
+pub async fn require(store: &Store, organization: OrganizationId, feature: Feature) -> Result<(), FeatureError> {
     if store.plan(organization).await?.terms.features.has(feature) {
         return Ok(());
     }

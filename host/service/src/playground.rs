@@ -31,7 +31,7 @@ use resly_store::{LogQuery, LoggedCall};
 use sha2::{Digest, Sha256};
 
 pub use self::trace::{TracedCall, TurnTrace};
-use crate::{App, FieldError, cluster::takeover, plans, plans::RequireError};
+use crate::{App, FieldError, cluster::takeover, plans, plans::FeatureError};
 
 /// Bytes of a question and of an instruction.
 const LONGEST: usize = 20_000;
@@ -60,7 +60,7 @@ pub enum PlaygroundError {
     #[error("{} mistakes in what was sent", .0.len())]
     Invalid(Vec<FieldError>),
     #[error(transparent)]
-    Plan(#[from] RequireError),
+    Plan(#[from] FeatureError),
     #[error(transparent)]
     Begin(#[from] BeginTurnError),
     #[error(transparent)]

@@ -90,16 +90,17 @@ async fn an_upload_that_cannot_be_read_shows_failed_with_the_reason() {
     let app = TestApp::reading(extractor as _, None, None).await;
     let mut admin = ConsoleClient::signed_in(&app, Role::Admin).await;
     admin.page("/console/knowledge/new?kind=file").await;
-    let none = admin.upload("/console/knowledge/file", &[("title", "T")], "file", "", b"").await;
+    let none = admin.post_files("/console/knowledge/file", &[("title", "T")], &[]).await;
     assert_eq!(none.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(none.html.contains("Choose a file."), "{}", none.html);
-    let broken = admin.upload("/console/knowledge/file", &[], "file", "guide.pdf", b"%damaged").await;
+    let broken =
+        admin.post_files("/console/knowledge/file", &[("title", "A broken guide")], &[("file", b"%damaged")]).await;
     assert_eq!(broken.status, StatusCode::SEE_OTHER, "{}", broken.html);
     let page = admin.page(&broken.location).await;
     assert!(page.contains("failed") && page.contains("Open it in the program that made it"), "{page}");
-    assert!(page.contains("guide.pdf"), "{page}");
+    assert!(page.contains("A broken guide"), "{page}");
     let list = admin.page("/console/knowledge?status=failed").await;
-    assert!(list.contains("guide.pdf") && list.contains(id_in(&broken.location)), "{list}");
+    assert!(list.contains("A broken guide") && list.contains(id_in(&broken.location)), "{list}");
     assert!(admin.page("/console").await.contains("could not be read"), "home says it");
     let gone = admin.post(&format!("{}/delete", broken.location), &[]).await;
     assert_eq!((gone.status, gone.location.as_str()), (StatusCode::SEE_OTHER, "/console/knowledge"));
@@ -113,7 +114,7 @@ async fn a_file_uploaded_by_the_form_is_found() {
     let mut admin = ConsoleClient::signed_in(&app, Role::Admin).await;
     admin.page("/console/knowledge/new?kind=file").await;
     let text = b"title: Guide\nA zebra eats grass.\n";
-    let sent = admin.upload("/console/knowledge/file", &[("title", "Animals")], "file", "guide.txt", text).await;
+    let sent = admin.post_files("/console/knowledge/file", &[("title", "Animals")], &[("file", text)]).await;
     let page = admin.page(&sent.location).await;
     assert!(page.contains("Animals") && page.contains("A zebra eats grass."), "{page}");
     let found = admin.page("/console/knowledge/search?q=zebra").await;

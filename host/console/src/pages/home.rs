@@ -194,7 +194,7 @@ fn checklist(done: &[SetupStep]) -> Markup {
     html! {
         section class="panel" {
             div class="panel-head" { h2 { "Get started" } span class="quiet" { (done.len()) " of " (SetupStep::ALL.len()) " done" } }
-            ol class="list steps" {
+            ol class="list todo" {
                 @for (at, one) in SetupStep::ALL.into_iter().enumerate() {
                     @let [title, why, to] = step(one);
                     @let is_done = done.contains(&one);

@@ -16,7 +16,7 @@ use resly_service::{
     keys::KeyError,
     organizations::OrganizationError,
     plan::PlanError,
-    plans::{PlansError, RequireError},
+    plans::PlansError,
     playground::PlaygroundError,
     publishers::PublisherError,
     sources::SourceError,
@@ -347,15 +347,6 @@ impl From<WorkflowError> for Problem {
             WorkflowError::Invalid(mistakes) => Self::invalid(mistakes),
             WorkflowError::Call(error) => error.into(),
             WorkflowError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<RequireError> for Problem {
-    fn from(error: RequireError) -> Self {
-        match error {
-            RequireError::Lacks(error) => error.into(),
-            RequireError::Store(error) => error.into(),
         }
     }
 }

@@ -102,8 +102,8 @@ impl Problem {
         &self.detail
     }
 
-    /// The mistakes of what was sent, each with the path of its member.
-    pub fn mistakes(&self) -> &[InvalidMember] {
+    /// Every mistake of the request, where the problem tells them.
+    pub fn errors(&self) -> &[InvalidMember] {
         self.members.errors.as_deref().unwrap_or_default()
     }
 

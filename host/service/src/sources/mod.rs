@@ -4,7 +4,7 @@ mod add;
 mod check;
 mod delete;
 mod details;
-mod fetch;
+pub(crate) mod fetch;
 mod page;
 mod read;
 mod refresh;

@@ -30,8 +30,9 @@ use crate::{
     frame::Page,
     member::Member,
     mistakes::Mistakes,
+    multipart::{FileForm, SentFile},
     parts::{Choice, Field, area, form, select, submit, tabs},
-    reply, upload,
+    reply,
 };
 
 const KINDS: [(&str, &str); 4] =
@@ -39,6 +40,9 @@ const KINDS: [(&str, &str); 4] =
 /// How often something is read again, in seconds.
 const REFRESH: [(&str, &str); 4] =
     [("", "Never"), ("3600", "Every hour"), ("86400", "Every day"), ("604800", "Every week")];
+
+/// Bytes of a form beside its file.
+const BESIDE: usize = 64 << 10;
 
 #[derive(Default, Deserialize)]
 pub struct AddParameters {
@@ -50,7 +54,7 @@ pub struct AddParameters {
 }
 
 pub async fn page(Admin(member): Admin, Query(asked): Query<AddParameters>) -> Page {
-    let fields = Fields::of(vec![("url".to_owned(), asked.url)]);
+    let fields = Fields::new(vec![("url".to_owned(), asked.url)]);
     draw(member, &asked.kind, &fields, &Mistakes::default())
 }
 
@@ -248,8 +252,10 @@ fn taken(source: &Source) -> Response {
 
 pub async fn add_file(Admin(member): Admin, State(api): State<Api>, request: Request) -> Result<Response, PageError> {
     let organization = member.session.organization;
-    let upload::UploadedForm { fields, file } = upload::read(&member, &api, request, FILE_MOST).await?;
-    let Some(upload::UploadedFile { name, content_type, bytes }) = file else {
+    let mut form = FileForm::read(&api, &member, request, FILE_MOST + BESIDE).await?;
+    let file = form.take_file("file");
+    let FileForm { fields, .. } = form;
+    let Some(SentFile { name, content_type, bytes }) = file else {
         let mistakes = Mistakes::only("file", "Choose a file.");
         return Ok(draw(member, "file", &fields, &mistakes).status(StatusCode::UNPROCESSABLE_ENTITY).into_response());
     };
