@@ -48,3 +48,7 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
+
+// What only some pages need.
+if (document.querySelector("[data-playground]")) import("./playground.js");
+if (document.querySelector("[data-refresh]")) import("./refresh.js");

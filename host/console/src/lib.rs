@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod frame;
 mod member;
+mod mistakes;
 mod multipart;
 mod pages;
 mod parts;
@@ -39,6 +40,7 @@ fn pages() -> Router<Api> {
         .route("/console/sign-out", post(sign_in::sign_out))
         .merge(connectors())
         .merge(own_connectors())
+        .merge(answers())
         .merge(account())
         .nest("/console", Router::new().fallback(error::not_found))
 }
@@ -118,4 +120,29 @@ fn account() -> Router<Api> {
         .route("/console/account/audit", get(security::audit))
         .route("/console/account/audit.csv", get(security::audit_csv))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
+}
+
+/// What answers rest on, and trying them.
+fn answers() -> Router<Api> {
+    use pages::{
+        knowledge::{self, add, crawls, search, source, synonyms},
+        playground,
+    };
+
+    Router::new()
+        .route("/console/knowledge", get(knowledge::page))
+        .route("/console/knowledge/new", get(add::page))
+        .route("/console/knowledge/text", post(add::add_text))
+        .route("/console/knowledge/file", post(add::add_file))
+        .route("/console/knowledge/page", post(add::add_page))
+        .route("/console/knowledge/site", post(add::add_site))
+        .route("/console/knowledge/search", get(search::page))
+        .route("/console/knowledge/synonyms", get(synonyms::page).post(synonyms::set))
+        .route("/console/knowledge/crawls", get(crawls::page))
+        .route("/console/knowledge/crawls/{id}", get(crawls::one))
+        .route("/console/knowledge/crawls/{id}/run", post(crawls::run))
+        .route("/console/knowledge/crawls/{id}/delete", post(crawls::delete))
+        .route("/console/knowledge/{id}", get(source::page).post(source::replace))
+        .route("/console/knowledge/{id}/delete", post(source::delete))
+        .route("/console/playground", get(playground::page).post(playground::ask))
 }

@@ -25,6 +25,13 @@ pub const MENU: &[(&str, &[Section])] = &[
         ],
     ),
     (
+        "Answers",
+        &[
+            section("/console/knowledge", "Knowledge", Permission::View),
+            section("/console/playground", "Playground", Permission::Converse),
+        ],
+    ),
+    (
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),

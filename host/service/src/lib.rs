@@ -33,6 +33,7 @@ pub mod overview;
 pub mod places;
 pub mod plan;
 pub mod plans;
+pub mod playground;
 pub mod publishers;
 pub mod random;
 pub mod rates;

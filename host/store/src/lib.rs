@@ -52,6 +52,7 @@
 mod accounts;
 mod alerts;
 mod approvals;
+mod attention;
 mod audit;
 mod backup;
 mod biller;
@@ -124,6 +125,7 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
+    attention::{TICKETS_READ, WaitingWork},
     audit::{AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
@@ -147,9 +149,9 @@ pub use self::{
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
-        BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, LanguageOf, NewDocument,
-        PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument,
-        StoredSource, WaitingLimits,
+        BurntFuel, ChangedBy, CitingAnswer, CitingAnswers, DueSource, EnqueueError, Enqueued, FAILURES_MOST,
+        FinishedRead, LanguageOf, NewDocument, PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove,
+        SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},

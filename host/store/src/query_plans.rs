@@ -63,6 +63,7 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
         let (of_page, _) = calls.split_once("), sized AS").unwrap();
         lists.push(of_page.trim_start_matches("WITH page AS (").to_owned());
     }
+    lists.push(knowledge::WINDOW.to_owned());
     let mut others: Vec<&str> = purge::STATEMENTS.to_vec();
     others.extend([retention::DUE.0, retention::VISITORS_DUE.0, knowledge::LOAD_PASSAGES.0, origins::ALLOWED.0]);
     others.extend(logs::EXPIRING.map(|(_, _, delete, _)| delete));

@@ -20,6 +20,7 @@ mod connectors;
 mod console;
 mod console_connectors;
 mod console_custom;
+mod console_knowledge;
 mod console_routes;
 mod crashes;
 mod crawls;

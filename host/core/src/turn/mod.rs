@@ -30,7 +30,10 @@ use tokio::task::JoinSet;
 use crate::{
     approval::{Approvals, ChatClient, Verdict},
     boxed,
-    connector::{available::AvailableActions, call::Connectors},
+    connector::{
+        available::{AvailableAction, AvailableActions},
+        call::Connectors,
+    },
     conversation::{ClientMessage, Message},
     error::StoreError,
     id::{ApprovalId, ConversationId, HostId, MessageId},
@@ -38,7 +41,7 @@ use crate::{
     load::LoadShedder,
     meter::Remaining,
     metrics::{Metrics, names},
-    model::{Model, Role},
+    model::{Model, Role, ToolSpec},
     principal::Principal,
     time::{Clock, Random},
     trace::{self, Tracer, gen_ai},
@@ -129,6 +132,13 @@ pub struct Started {
     pub message: MessageId,
     pub remaining: Option<Remaining>,
     pub live: Arc<LiveTurn>,
+}
+
+/// What a turn offers its model.
+pub struct OfferedTools {
+    pub tools: Vec<ToolSpec>,
+    /// The actions that the tool for connectors reaches.
+    pub actions: Vec<AvailableAction>,
 }
 
 /// A request that was looked at.
@@ -227,6 +237,14 @@ impl Turns {
             }
             error => error,
         }
+    }
+
+    /// What a turn of this caller would offer its model now.
+    #[boxed]
+    pub async fn offered_tools(&self, principal: &Principal) -> Result<OfferedTools, StoreError> {
+        let available = self.offers.of(principal.organization).await?;
+        let actions = available.for_key(principal.kind).cloned().collect();
+        Ok(OfferedTools { tools: tools::specs(&available, principal), actions })
     }
 
     /// Cancels the answers of this host that a customer asked another host to cancel.

@@ -17,6 +17,7 @@ use resly_service::{
     organizations::OrganizationError,
     plan::PlanError,
     plans::PlansError,
+    playground::PlaygroundError,
     publishers::PublisherError,
     sources::SourceError,
     synonyms::SynonymError,
@@ -346,6 +347,18 @@ impl From<WorkflowError> for Problem {
             WorkflowError::Invalid(mistakes) => Self::invalid(mistakes),
             WorkflowError::Call(error) => error.into(),
             WorkflowError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlaygroundError> for Problem {
+    fn from(error: PlaygroundError) -> Self {
+        match error {
+            PlaygroundError::Invalid(mistakes) => Self::invalid(mistakes),
+            PlaygroundError::Plan(error) => error.into(),
+            PlaygroundError::Begin(error) => error.into(),
+            PlaygroundError::Retrieve(error) => error.into(),
+            PlaygroundError::Store(error) => error.into(),
         }
     }
 }

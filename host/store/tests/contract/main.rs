@@ -56,6 +56,7 @@ mod tls;
 mod tokens;
 mod trials;
 mod turns;
+mod uses;
 mod vault;
 mod vectors;
 
