@@ -76,6 +76,8 @@ fn chat() -> OpenApiRouter<Api> {
         .routes(routes!(chat::post::handle))
         .routes(routes!(chat::follow::resume, chat::follow::cancel))
         .routes(routes!(chat::approvals::find, chat::approvals::decide))
+        .routes(routes!(chat::hand_over::request))
+        .routes(routes!(chat::hand_over::messages))
         .routes(routes!(messages::get))
         .routes(routes!(search::handle))
 }
@@ -83,8 +85,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, crawls, deletions, keys, logs, plan, sources, synonyms, tickets, usage,
-        usage_history, vault, webhook, workflows,
+        alerts, approvals, conversations, crawls, deletions, handover, keys, logs, plan, sources, synonyms, tickets,
+        usage, usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -116,6 +118,10 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(vault::rotate))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
+        .routes(routes!(handover::assign))
+        .routes(routes!(handover::reply))
+        .routes(routes!(handover::give_back))
+        .routes(routes!(handover::close))
         .routes(routes!(tickets::list))
         .routes(routes!(deletions::create))
         .routes(routes!(deletions::list))

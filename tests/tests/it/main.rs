@@ -32,6 +32,7 @@ mod health;
 mod histories;
 mod hostile_sites;
 mod in_force;
+mod inbox;
 mod injections;
 mod internal;
 mod keys;
