@@ -3,6 +3,7 @@
 //!
 //! Start at [`turn`] for a chat request and at [`connector::call`] for a connector call.
 
+pub mod actor;
 pub mod alert;
 pub mod approval;
 pub mod connector;
@@ -12,6 +13,7 @@ pub mod id;
 pub mod json;
 pub mod knowledge;
 pub mod load;
+pub mod member;
 pub mod meter;
 pub mod metrics;
 pub mod model;

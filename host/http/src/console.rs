@@ -1,56 +1,21 @@
 //! `/console`: a page in place of the console, which doesn't exist yet. A one-time sign-in link shows the
 //! organization's usage and connections.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
     extract::{Query, State},
     response::Response,
 };
-use http::StatusCode;
+use http::{Extensions, HeaderMap, StatusCode, header};
 use maud::{Markup, html};
-use resly_core::{id::OrganizationId, time::Timestamp};
 use resly_service::{
-    App,
+    members::sign_in::{self, Client, SignInError},
     overview::{self, Overview},
 };
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-use super::{Api, html, problem::Problem};
-
-const VALID: Duration = Duration::from_secs(24 * 3600);
-
-/// The unused sign-in links, by the hash of their token. They end with the process.
-#[derive(Default)]
-pub struct SignInLinks(Mutex<HashMap<[u8; 32], (OrganizationId, Timestamp)>>);
-
-impl SignInLinks {
-    /// Makes a token.
-    pub fn invite(&self, app: &App, organization: OrganizationId) -> String {
-        let mut bytes = [0; 24];
-        app.random.fill(&mut bytes);
-        let token = data_encoding::BASE64URL_NOPAD.encode(&bytes);
-        let until = app.clock.now().plus(VALID);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(hash(&token), (organization, until));
-        token
-    }
-
-    /// Uses a token up.
-    fn redeem(&self, token: &str, now: Timestamp) -> Option<OrganizationId> {
-        let mut invited = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        invited.retain(|_, (_, until)| *until > now);
-        invited.remove(&hash(token)).map(|(organization, _)| organization)
-    }
-}
-
-fn hash(token: &str) -> [u8; 32] {
-    Sha256::digest(token).into()
-}
+use super::{Api, client, html, problem::Problem};
 
 #[derive(Deserialize)]
 pub struct ConsoleParameters {
@@ -62,7 +27,12 @@ pub struct ConsoleParameters {
     reason: Option<String>,
 }
 
-pub async fn page(State(api): State<Api>, Query(parameters): Query<ConsoleParameters>) -> Result<Response, Problem> {
+pub async fn page(
+    State(api): State<Api>,
+    Query(parameters): Query<ConsoleParameters>,
+    extensions: Extensions,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
     if let Some(ending) = ending(&parameters) {
         return Ok(answer(StatusCode::OK, &ending));
     }
@@ -71,9 +41,13 @@ pub async fn page(State(api): State<Api>, Query(parameters): Query<ConsoleParame
         return Ok(answer(StatusCode::OK, &how));
     };
     let app = &api.app;
-    let Some(organization) = api.sign_ins.redeem(&token, app.clock.now()) else {
-        let used = "This sign-in link was used already, or has expired. Start the host again for a new one.";
-        return Ok(answer(StatusCode::FORBIDDEN, &html! { p { (used) } }));
+    let address = client::address(&extensions, &headers, &api.trusted_proxies);
+    let user_agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).map(str::to_owned);
+    let client = Client { address: address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)), user_agent };
+    let organization = match sign_in::by_link(app, &token, &client).await {
+        Ok(signed_in) => signed_in.session.organization,
+        Err(SignInError::Store(error)) => return Err(error.into()),
+        Err(refused) => return Ok(answer(StatusCode::FORBIDDEN, &html! { p { (refused) } })),
     };
     let Overview { usage, connections } = overview::get(app, organization).await?;
     let body = html! {

@@ -26,6 +26,7 @@ macro_rules! names {
 }
 
 names! {
+    ActorKind = resly_core::actor::ActorKind { Member, Key, Operator, System }
     AlertKind = resly_core::alert::AlertKind { NeedsAuth, ConnectionFailing, CredentialExpiring }
     AlertState = resly_core::alert::AlertState { Open, Resolved }
     ApprovalState = resly_core::approval::ApprovalState { Pending, Approved, Declined, Expired, Executed, Failed }
@@ -54,6 +55,7 @@ names! {
     LimitLevel = resly_core::meter::LimitLevel { Plan, Key, Visitor }
     LimitWindow = resly_core::meter::LimitWindow { Minute, Day, Month }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
+    MemberRole = resly_core::member::Role { Owner, Admin, Agent, Viewer }
     MessageStatus = resly_core::conversation::MessageStatus {
         Streaming, Complete, Cancelled, Failed, Interrupted, HandedOver,
     }

@@ -85,14 +85,19 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, crawls, deletions, handover, keys, logs, plan, sources, synonyms, tickets,
-        usage, usage_history, vault, webhook, workflows,
+        alerts, approvals, audit, conversations, crawls, deletions, handover, invitations, keys, logs, members, plan,
+        sources, synonyms, tickets, usage, usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::get, keys::change, keys::delete))
         .routes(routes!(keys::rotate))
+        .routes(routes!(members::list))
+        .routes(routes!(members::change, members::delete))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(sources::texts::create, sources::texts::put, sources::list))
         .routes(routes!(sources::get, sources::texts::replace, sources::delete))
         .routes(routes!(sources::files::upload))

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod actions;
 mod app;
+pub mod audit;
 pub mod billing;
 pub mod bundled;
 pub mod catalogue;
@@ -24,6 +25,7 @@ pub mod key;
 pub mod keyring;
 pub mod keys;
 pub mod logs;
+pub mod members;
 pub mod organizations;
 pub mod origins;
 pub mod outbound;

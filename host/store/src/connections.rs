@@ -1,5 +1,6 @@
 //! Connections: the connectors that organizations have installed.
 
+mod audited;
 mod port;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,10 @@ use resly_core::{
 use resly_manifest::AuthType;
 use serde_json::Value;
 
+use self::audited::view;
 use crate::{
     Store, accounts, alerts,
+    audit::{Author, Subject},
     columns::{returning, select},
     error::failed,
     health,
@@ -125,6 +128,19 @@ impl ConnectionRow {
     }
 }
 
+/// A connection, which no other transaction changes until this one ends.
+async fn find_locked(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: ConnectionId,
+) -> Result<Option<Connection>, sqlx::Error> {
+    let sql = db.pick(
+        select!(connection, "FROM connections WHERE id = $1 AND organization_id = $2"),
+        select!(connection, "FROM connections WHERE id = $1 AND organization_id = $2 FOR UPDATE"),
+    );
+    row!(db, ConnectionRow, sql, Id(id.0), Id(organization.0))?.map(ConnectionRow::connection).transpose()
+}
+
 async fn insert(db: &mut Conn<'_>, new: &Connection) -> Result<(), sqlx::Error> {
     execute!(
         db,
@@ -226,9 +242,13 @@ impl Store {
     /// Creates a connection. `ends` is when its credential ends, if an admin knows that.
     #[boxed]
     pub async fn create_connection(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
+        let by = Author::current();
         self.write(new.organization, "create a connection", move |mut db| {
             Box::pin(async move {
                 insert(&mut db, &new).await?;
+                let after = view(&new, None)?;
+                by.created(&mut db, new.organization, "connection.create", Subject::new(new.id, &new.name), after)
+                    .await?;
                 if ends.is_some() {
                     alerts::set_expiry(&mut db, new.organization, new.id, ends, new.created_at).await?;
                 }
@@ -262,8 +282,18 @@ impl Store {
         id: ConnectionId,
         change: ConnectionChange,
     ) -> Result<Option<Connection>, StoreError> {
+        let by = Author::current();
         self.write(organization, "change a connection", move |mut db| {
-            Box::pin(async move { Ok(update(&mut db, organization, id, &change).await?) })
+            Box::pin(async move {
+                let before = if by.is_known() { find_locked(&mut db, organization, id).await? } else { None };
+                let updated = update(&mut db, organization, id, &change).await?;
+                if let (Some(before), Some(after)) = (before, &updated) {
+                    let subject = Subject::new(id, &before.name);
+                    let (before, after) = (view(&before, None)?, view(after, Some(&change))?);
+                    by.changed(&mut db, organization, "connection.change", subject, before, after).await?;
+                }
+                Ok(updated)
+            })
         })
         .await
     }
@@ -301,8 +331,15 @@ impl Store {
         id: ConnectionId,
         now: Timestamp,
     ) -> Result<Option<Vec<(AccountKey, Account)>>, StoreError> {
+        let by = Author::current();
         self.write(organization, "delete a connection", move |mut db| {
             Box::pin(async move {
+                if by.is_known()
+                    && let Some(before) = find_locked(&mut db, organization, id).await?
+                {
+                    let subject = Subject::new(id, &before.name);
+                    by.deleted(&mut db, organization, "connection.delete", subject, view(&before, None)?).await?;
+                }
                 let accounts = accounts::of(&mut db, organization, id).await?;
                 let deleted = execute!(
                     db,
@@ -324,6 +361,7 @@ impl Store {
     #[boxed]
     pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
         let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
+        let (by, before) = (Author::current(), seen.clone());
         self.write(seen.organization, "enable a connection", move |mut db| {
             Box::pin(async move {
                 let changed = execute!(
@@ -335,6 +373,9 @@ impl Store {
                     revision,
                     true
                 )?;
+                if changed > 0 {
+                    audited::status(&mut db, &by, &before, ConnectionStatus::Enabled).await?;
+                }
                 Ok(changed > 0)
             })
         })
@@ -349,8 +390,14 @@ impl Store {
         id: ConnectionId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(organization, "disable a connection", move |mut db| {
             Box::pin(async move {
+                if by.is_known()
+                    && let Some(before) = find_locked(&mut db, organization, id).await?
+                {
+                    audited::status(&mut db, &by, &before, ConnectionStatus::Disabled).await?;
+                }
                 let changed = set_status(&mut db, organization, id, ConnectionStatus::Disabled).await?;
                 if changed {
                     alerts::close(&mut db, organization, id, None, now).await?;

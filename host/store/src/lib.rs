@@ -24,6 +24,9 @@
 //! | `billing_events` | the journal for bills, with changes of plans and subscriptions, and thresholds that were reached |
 //! | `biller_events`, `biller_subscriptions` | what the operator's biller sent, so that nothing is applied twice or too late |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
+//! | `people`, `sessions`, `sign_in_links`, `sign_in_attempts` | who signs in at the console, in any organization; what keeps them signed in |
+//! | `members`, `invitations` | whose console a person uses, and in which role |
+//! | `audit_log` | what members and keys changed, with before and after |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
@@ -49,6 +52,7 @@
 mod accounts;
 mod alerts;
 mod approvals;
+mod audit;
 mod backup;
 mod biller;
 mod billing;
@@ -74,8 +78,10 @@ mod keys;
 mod knowledge;
 mod log_budget;
 mod logs;
+mod members;
 mod messages;
 mod open;
+mod operation;
 mod organizations;
 mod origins;
 mod page;
@@ -112,14 +118,14 @@ mod writer;
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use resly_core::{boxed, error::StoreError, metrics::Metrics};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{PgPool, SqlitePool};
 use tokio::sync::Mutex;
 
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
+    audit::{AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
     catalogue::{
@@ -149,6 +155,11 @@ pub use self::{
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
+    members::{
+        AcceptError, AttemptError, AttemptLimit, BeginSessionError, Invitation, InviteError, LinkError, Member,
+        MemberError, Membership, NewInvitation, NewPerson, NewSession, NewSignInLink, OpenInvitation, PersonChange,
+        PersonError, SessionSummary, SignInMethod, StoredPerson, StoredSession,
+    },
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Organization, OrganizationQuery},
     page::Cursor,
@@ -168,9 +179,9 @@ pub use self::{
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},
 };
 use self::{
-    error::{OperationError, failed},
+    error::failed,
     row_scope::{BoundRole, RowScope},
-    sql::Conn,
+    sql::row,
     writer::Writer,
 };
 
@@ -219,35 +230,6 @@ enum Backend {
         /// For work on one organization. `None` where the login may not have it.
         bound: Option<BoundRole>,
     },
-}
-
-/// A connection to read from.
-enum Reader {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    /// A transaction holds the role and the organization for which something is read. Behind a pooler it also makes sure
-    /// that a statement is prepared and run on the same server.
-    Transaction {
-        transaction: Transaction<'static, Postgres>,
-        named: bool,
-    },
-}
-
-impl Reader {
-    fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(conn) => Conn::Sqlite(conn),
-            Self::Postgres(conn) => Conn::Postgres { conn, named: true },
-            Self::Transaction { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
-        }
-    }
-
-    fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
-        match self {
-            Self::Sqlite(_) => sqlite,
-            Self::Postgres(_) | Self::Transaction { .. } => postgres,
-        }
-    }
 }
 
 impl Store {
@@ -326,76 +308,4 @@ impl Store {
             Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle(), 0),
         }
     }
-
-    /// A connection to read from, which sees the rows of the scope.
-    async fn reader(&self, scope: impl Into<RowScope>, doing: &'static str) -> Result<Reader, StoreError> {
-        let reader = match &self.backend {
-            Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
-            Backend::Postgres { pool, own_server, bound, .. } => {
-                let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                if *own_server && begin == BEGIN {
-                    pool.acquire().await.map(Reader::Postgres)
-                } else {
-                    let transaction = pool.begin_with(AssertSqlSafe(begin)).await;
-                    transaction.map(|transaction| Reader::Transaction { transaction, named: *own_server })
-                }
-            }
-        };
-        reader.map_err(failed(doing))
-    }
-
-    /// Runs an operation as one transaction, which sees and changes the rows of the scope. All of it is stored durably, or
-    /// nothing. A read-only store refuses it.
-    async fn write<T, E, F>(&self, scope: impl Into<RowScope>, doing: &'static str, operation: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
-    {
-        if self.read_only {
-            return Err(StoreError::ReadOnly { doing }.into());
-        }
-        self.write_passing(scope, doing, operation).await
-    }
-
-    /// The same on a read-only store, too: see [`Store::read_only`].
-    async fn write_passing<T, E, F>(
-        &self,
-        scope: impl Into<RowScope>,
-        doing: &'static str,
-        operation: F,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
-    {
-        let outcome = match &self.backend {
-            Backend::Sqlite { writer, .. } => writer.write(operation).await,
-            Backend::Postgres { pool, own_server, bound, .. } => {
-                let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                transact(pool, begin, *own_server, operation).await
-            }
-        };
-        outcome.map_err(|halt| halt.into_port_error(doing))
-    }
 }
-
-const BEGIN: &str = "BEGIN";
-
-async fn transact<T, E, F>(pool: &PgPool, begin: String, named: bool, operation: F) -> Result<T, OperationError<E>>
-where
-    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>>,
-{
-    let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-    let outcome = operation(Conn::Postgres { conn: &mut transaction, named }).await;
-    if outcome.is_ok() {
-        transaction.commit().await?;
-    } else if let Err(error) = transaction.rollback().await {
-        // The server rolls back by itself when the connection ends.
-        tracing::debug!(%error, "a transaction could not be rolled back");
-    }
-    outcome
-}
-
-use sql::row;

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use reqwest::{Method, Response, StatusCode};
+use resly_service::members::{Role, links};
 use resly_tests::app::TestApp;
 use serde_json::{Value, json};
 
@@ -124,7 +125,7 @@ async fn a_preflight_is_answered_for_origins_that_some_key_allows() {
 #[tokio::test]
 async fn a_sign_in_link_works_once() {
     let app = TestApp::start().await;
-    let token = app.api().sign_ins.invite(app.host(), app.organization());
+    let token = links::create(app.host(), app.organization(), Role::Owner).await.unwrap();
     let link = format!("/console?token={token}");
     for (path, status) in [(link.as_str(), 200), (link.as_str(), 403), ("/console", 200)] {
         assert_eq!(app.client.get(app.url(path)).send().await.unwrap().status(), status, "{path}");

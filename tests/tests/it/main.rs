@@ -41,6 +41,7 @@ mod large_bodies;
 mod lists;
 mod logs;
 mod mappings;
+mod members;
 mod metering;
 mod metrics;
 mod model_faults;

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod alerts;
 pub mod approvals;
+pub mod audit;
 pub mod connections;
 pub mod connectors;
 pub mod conversations;
@@ -11,8 +12,10 @@ pub mod definitions;
 pub mod deletions;
 pub mod handover;
 pub mod health;
+pub mod invitations;
 pub mod keys;
 pub mod logs;
+pub mod members;
 pub mod oauth;
 pub mod plan;
 pub mod publishers;

@@ -36,7 +36,7 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
             "alerts",
         ],
     ),
-    ("Run it", &["operating", "growing", "plans", "dashboards", "telemetry", "security", "visitor-data"]),
+    ("Run it", &["members", "operating", "growing", "plans", "dashboards", "telemetry", "security", "visitor-data"]),
 ];
 
 impl Page {

@@ -96,6 +96,8 @@ kinds! {
         "An expired key can't be rotated or changed, since that would bring it back. Make a new one with `POST /api/admin/keys`.";
     LAST_ADMIN_KEY = "last-admin-key", CONFLICT, "It is the last key that may administer the organization",
         "Without a key that has the scope `admin` and doesn't expire, nobody could get back in. Make another one first. Who has lost it gets one on the host itself, with `resly key create --organization NAME`.";
+    LAST_OWNER = "last-owner", CONFLICT, "It is the organization's last owner",
+        "Without an owner, nobody could change the plan or make other owners. Make another member an owner first. Who has lost access gets in by a link that `resly members link --organization NAME` makes on the host itself.";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
         "The host's log has the cause, under the id in `instance`. Trying again may help; nothing was counted.";
     MODEL_UNREACHABLE = "model-unreachable", BAD_GATEWAY, "The language model could not be reached",

@@ -174,7 +174,8 @@ pub fn is_fixed(table: &str, column: &str) -> bool {
 /// The table that a column's ids are of.
 fn target(table: &str, column: &str) -> Option<&'static str> {
     Some(match (table, column) {
-        (_, "organization_id") => "organizations",
+        (_, "organization_id" | "organization") => "organizations",
+        (_, "person_id") => "people",
         (_, "conversation_id") => "conversations",
         (_, "connection_id") | ("connection_health", "id") => "connections",
         (_, "key_id") => "api_keys",

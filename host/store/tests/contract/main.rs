@@ -13,6 +13,7 @@ mod postgres;
 
 mod accounts;
 mod approvals;
+mod audit;
 mod backup;
 mod billing;
 mod calls;
@@ -36,6 +37,7 @@ mod isolation;
 mod keys;
 mod knowledge;
 mod logs;
+mod members;
 mod migrations;
 mod organizations;
 mod plans;
