@@ -302,7 +302,6 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     });
     Ok(Api {
         app,
-        sign_ins: Arc::default(),
         prometheus: Arc::new(prometheus),
         metrics_access: Arc::new(metrics_access(config)),
         readiness: Arc::default(),
