@@ -17,15 +17,15 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, admin, chat, console, docs, guard, health, internal, messages,
+    Api, admin, chat, docs, guard, health, internal, messages,
     metrics::{self, method_name},
     oauth, openapi, operator,
     problem::{Problem, ToldProblem, kinds},
     rejection, request_span, rest, search,
 };
 
-/// Everything the host answers.
-pub fn router(api: Api) -> Router {
+/// Everything the host answers: the API, and the pages of the console.
+pub fn router(api: Api, console: Router<Api>) -> Router {
     let guarded = middleware::from_fn_with_state(api.clone(), guard::guard);
     let translated = middleware::from_fn(rest::errors::translate);
     let (routes, _) = self::api().split_for_parts();
@@ -39,6 +39,7 @@ pub fn router(api: Api) -> Router {
         .nest("/rest", Router::new().fallback(not_found).layer(guarded).layer(translated))
         .merge(host)
         .merge(pages())
+        .merge(console)
         // For other hosts alone. All methods lead to the handler, so that others find nothing here at all.
         .route(internal::PATHS, any(internal::handle))
         .fallback(docs::not_found)
@@ -217,7 +218,6 @@ fn pages() -> Router<Api> {
     Router::new()
         .route("/openapi.json", get(openapi_json))
         .route("/schemas/connector.json", get(admin::definitions::schema))
-        .route("/console", get(console::page))
         .route("/oauth/begin/{nonce}", get(oauth::begin))
         .route(authorization::REDIRECT, get(oauth::callback))
 }

@@ -16,6 +16,8 @@ mod canaries;
 mod chat;
 mod confirmations;
 mod connectors;
+mod console;
+mod console_routes;
 mod crashes;
 mod crawls;
 mod customers;

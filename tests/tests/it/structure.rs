@@ -49,10 +49,10 @@ pub fn crates() -> Vec<String> {
 }
 
 #[test]
-fn only_the_api_knows_axum() {
+fn only_the_api_and_the_console_know_axum() {
     let mut with_axum = crates();
     with_axum.retain(|name| dependencies(name).contains(&"axum".to_owned()));
-    assert_eq!(with_axum, ["http"]);
+    assert_eq!(with_axum, ["console", "http"]);
 }
 
 #[test]

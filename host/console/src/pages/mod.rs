@@ -1,0 +1,7 @@
+//! The pages, one file or folder for each entry of the menu.
+
+pub mod account;
+pub mod home;
+pub mod invitation;
+pub mod members;
+pub mod sign_in;

@@ -1,0 +1,29 @@
+//! The parts that pages are drawn with: each looks and behaves alike everywhere. `assets/console.css` has their style.
+
+mod badge;
+mod code;
+mod dialog;
+mod empty;
+mod facts;
+mod field;
+mod form;
+mod icon;
+mod meter;
+mod table;
+mod tabs;
+mod when;
+
+pub use self::{
+    badge::{Tone, badge},
+    code::{copyable, snippet},
+    dialog::{confirm, dialog},
+    empty::empty,
+    facts::facts,
+    field::{Choice, Field, area, check, choices, select},
+    form::{button, form, submit},
+    icon::icon,
+    meter::meter,
+    table::{Table, pager},
+    tabs::tabs,
+    when::{date, when},
+};

@@ -1,0 +1,34 @@
+//! The menu: its groups, and the page that each entry leads to.
+
+use resly_core::member::Permission;
+
+/// An entry of the menu.
+pub struct Section {
+    pub path: &'static str,
+    pub title: &'static str,
+    /// Who sees it.
+    pub permission: Permission,
+}
+
+const fn section(path: &'static str, title: &'static str, permission: Permission) -> Section {
+    Section { path, title, permission }
+}
+
+/// The groups of the menu, as the handbook names them: Admin → Deploy → API is the group Deploy and its entry API.
+pub const MENU: &[(&str, &[Section])] = &[
+    ("", &[section("/console", "Home", Permission::View)]),
+    (
+        "Account",
+        &[
+            section("/console/account/members", "Members", Permission::View),
+            section("/console/account", "Profile", Permission::View),
+        ],
+    ),
+];
+
+/// The entry that a path belongs to: the longest that it begins with.
+pub fn current(path: &str) -> &'static str {
+    let entries = MENU.iter().flat_map(|(_, sections)| *sections).map(|section| section.path);
+    let within = |entry: &&str| path == *entry || path.strip_prefix(*entry).is_some_and(|rest| rest.starts_with('/'));
+    entries.filter(within).max_by_key(|entry| entry.len()).unwrap_or("/console")
+}
