@@ -17,11 +17,19 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 const style = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const at = new Date(time.dateTime);
-  if (Number.isNaN(at.valueOf())) continue;
-  time.title = time.dateTime;
-  time.textContent = style.format(at);
+const showTimes = (part) => {
+  for (const time of part.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.valueOf())) continue;
+    time.title = time.dateTime;
+    time.textContent = style.format(at);
+  }
+};
+showTimes(document);
+
+if (document.querySelector("[data-live]")) {
+  document.addEventListener("resly:refreshed", (event) => showTimes(event.detail));
+  import("./live.js");
 }
 
 if (!("commandForElement" in HTMLButtonElement.prototype)) {

@@ -23,7 +23,11 @@ use axum::{
 };
 use resly_http::Api;
 
-use self::pages::{account, home, invitation, members, sign_in};
+use self::pages::{
+    account, home,
+    inbox::{conversation, conversations, ticket, tickets},
+    invitation, members, sign_in,
+};
 
 /// The console's pages and files, to be mounted beside the API's routes.
 pub fn router() -> Router<Api> {
@@ -33,6 +37,17 @@ pub fn router() -> Router<Api> {
         .route("/console/sign-in/link", get(sign_in::link_page).post(sign_in::with_link))
         .route("/console/sign-out", post(sign_in::sign_out))
         .route("/console/organization/enter", post(sign_in::enter))
+        .route("/console/conversations", get(conversations::page))
+        .route("/console/conversations/{id}", get(conversation::page))
+        .route("/console/conversations/{id}/transcript", get(conversation::live))
+        .route("/console/conversations/{id}/take", post(conversation::take))
+        .route("/console/conversations/{id}/reply", post(conversation::say))
+        .route("/console/conversations/{id}/return", post(conversation::give_back))
+        .route("/console/conversations/{id}/close", post(conversation::close))
+        .route("/console/tickets", get(tickets::page).post(tickets::create))
+        .route("/console/tickets/new", get(tickets::new_page))
+        .route("/console/tickets/{id}", get(ticket::page).post(ticket::change))
+        .route("/console/tickets/{id}/comments", post(ticket::comment))
         .route("/console/account", get(account::page))
         .route("/console/account/profile", post(account::change_profile))
         .route("/console/account/password", post(account::set_password))

@@ -18,6 +18,13 @@ const fn section(path: &'static str, title: &'static str, permission: Permission
 pub const MENU: &[(&str, &[Section])] = &[
     ("", &[section("/console", "Home", Permission::View)]),
     (
+        "Inbox",
+        &[
+            section("/console/conversations", "Conversations", Permission::View),
+            section("/console/tickets", "Tickets", Permission::View),
+        ],
+    ),
+    (
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),

@@ -27,7 +27,7 @@ mod oauth;
 mod openapi;
 mod openapi_enums;
 mod operator;
-mod pagination;
+pub mod pagination;
 mod plan_terms;
 mod plan_view;
 mod present;

@@ -59,7 +59,8 @@ fn encode(cursor: Cursor) -> String {
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-fn decode(text: &str) -> Option<Cursor> {
+/// The cursor that a page told as its `next`.
+pub fn decode(text: &str) -> Option<Cursor> {
     let bytes: [u8; 24] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
     let (at, id) = bytes.split_first_chunk::<8>()?;
     Some(Cursor { at: Timestamp::from_micros(i64::from_be_bytes(*at)), id: Uuid::from_slice(id).ok()? })

@@ -17,6 +17,7 @@ mod chat;
 mod confirmations;
 mod connectors;
 mod console;
+mod console_inbox;
 mod console_routes;
 mod crashes;
 mod crawls;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod home;
+pub mod inbox;
 pub mod invitation;
 pub mod members;
 pub mod sign_in;

@@ -264,8 +264,8 @@ both! {
         let all = ConversationQuery::default;
         assert_eq!(find(ConversationQuery { visitor: Some("anna".to_owned()), ..all() }).await, [(ids[0], vec![])]);
         assert_eq!(find(ConversationQuery { tag: Some("vip".to_owned()), ..all() }).await, [(ids[1], vec!["vip".to_owned()])]);
-        assert_eq!(find(ConversationQuery { connector: Some("shop".to_owned()), ..all() }).await, []);
+        assert!(find(ConversationQuery { connector: Some("shop".to_owned()), ..all() }).await.is_empty());
         assert_eq!(find(ConversationQuery { since: Some(at(0)), until: Some(at(1)), ..all() }).await.len(), 2);
-        assert_eq!(find(ConversationQuery { since: Some(at(1)), ..all() }).await, []);
+        assert!(find(ConversationQuery { since: Some(at(1)), ..all() }).await.is_empty());
     }
 }
