@@ -17,20 +17,19 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 const style = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-const showTimes = (part) => {
-  for (const time of part.querySelectorAll("time[datetime]")) {
+
+export function localTimes(page) {
+  for (const time of page.querySelectorAll("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.valueOf())) continue;
     time.title = time.dateTime;
     time.textContent = style.format(at);
   }
-};
-showTimes(document);
-
-if (document.querySelector("[data-live]")) {
-  document.addEventListener("resly:refreshed", (event) => showTimes(event.detail));
-  import("./live.js");
 }
+localTimes(document);
+
+if (document.querySelector("[data-follow], [data-reload]")) import("./live.js");
+if (document.querySelector("[data-live]")) import("./transcript.js");
 
 if (!("commandForElement" in HTMLButtonElement.prototype)) {
   document.addEventListener("click", (event) => {

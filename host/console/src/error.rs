@@ -7,7 +7,13 @@ use resly_core::{
     error::StoreError,
     member::{Permission, Role},
 };
-use resly_http::problem::Problem;
+use resly_http::problem::{Problem, ToldProblem};
+use resly_service::members::{
+    HashingError,
+    invitations::{AcceptError, JoinError},
+    profile::ProfileError,
+    sign_in::SignInError,
+};
 
 use crate::document;
 
@@ -21,6 +27,19 @@ pub struct PageError {
 impl PageError {
     pub fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, title: status.canonical_reason().unwrap_or("This didn't work"), text: text.into() }
+    }
+
+    fn titled(self, title: &'static str) -> Self {
+        Self { title, ..self }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What happened and what to do next, as sentences.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     pub fn missing(text: impl Into<String>) -> Self {
@@ -52,7 +71,7 @@ impl PageError {
     }
 
     pub fn too_long() -> Self {
-        let text = "The form is longer than 1 MiB, or its connection ended. Send less at once.";
+        let text = "The form is longer than it may be (1 MiB), or its connection ended. Send less at once.";
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, title: "Too long", text: text.to_owned() }
     }
 }
@@ -83,6 +102,63 @@ impl From<Problem> for PageError {
     fn from(problem: Problem) -> Self {
         let kind = problem.kind();
         Self { status: kind.status, title: kind.title, text: sentence(problem.detail()) }
+    }
+}
+
+impl From<ToldProblem> for PageError {
+    fn from(ToldProblem { kind, detail }: ToldProblem) -> Self {
+        Self { status: kind.status, title: kind.title, text: sentence(&detail) }
+    }
+}
+
+/// Signing in is the console's alone: the API has keys.
+impl From<SignInError> for PageError {
+    fn from(error: SignInError) -> Self {
+        let text = sentence(&error.to_string());
+        match error {
+            SignInError::LinkEnded => Self::new(StatusCode::GONE, text).titled("This link has ended"),
+            SignInError::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, text),
+            SignInError::TooManyAttempts { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text),
+            SignInError::NoOrganization => Self::new(StatusCode::FORBIDDEN, text),
+            SignInError::Hashing(error) => error.into(),
+            SignInError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProfileError> for PageError {
+    fn from(error: ProfileError) -> Self {
+        let text = sentence(&error.to_string());
+        match error {
+            ProfileError::Invalid(mistakes) => Problem::invalid(mistakes).into(),
+            ProfileError::EmailTaken | ProfileError::WrongPassword => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
+            ProfileError::Ended => Self::new(StatusCode::UNAUTHORIZED, text),
+            ProfileError::Hashing(error) => error.into(),
+            ProfileError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<JoinError> for PageError {
+    fn from(error: JoinError) -> Self {
+        let text = sentence(&error.to_string());
+        match error {
+            JoinError::Invalid(mistakes) => Problem::invalid(mistakes).into(),
+            JoinError::SignInFirst => Self::new(StatusCode::CONFLICT, text),
+            JoinError::Refused(AcceptError::Store(error)) | JoinError::Store(error) => error.into(),
+            JoinError::Refused(AcceptError::Ended) => Self::new(StatusCode::GONE, text),
+            JoinError::Refused(AcceptError::OtherPerson) => Self::new(StatusCode::FORBIDDEN, text),
+            JoinError::Hashing(error) => error.into(),
+        }
+    }
+}
+
+impl From<HashingError> for PageError {
+    fn from(error: HashingError) -> Self {
+        match error {
+            HashingError::Busy => Self::new(StatusCode::SERVICE_UNAVAILABLE, sentence(&error.to_string())),
+            HashingError::Failed => Problem::internal(&error).into(),
+        }
     }
 }
 

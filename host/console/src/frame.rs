@@ -115,7 +115,7 @@ fn menu(member: &Member) -> Markup {
                 div class="rail-foot" {
                     a href="/docs" { "Handbook" }
                     (form(&member.form_token, "/console/sign-out", &html! { button class="link" { "Sign out" } }))
-                    p class="quiet" { (session.person.name) " · " (session.role.name()) }
+                    p { (session.person.name) br; span class="quiet" { (session.role.name()) } }
                 }
             }
         }

@@ -32,7 +32,7 @@ mod plan_terms;
 mod plan_view;
 mod present;
 pub mod problem;
-mod query;
+pub mod query;
 mod rate_limit;
 mod rates;
 pub mod readiness;

@@ -26,6 +26,7 @@ pub mod keyring;
 pub mod keys;
 pub mod logs;
 pub mod members;
+pub mod openapi_documents;
 pub mod organizations;
 pub mod origins;
 pub mod outbound;

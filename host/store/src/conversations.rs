@@ -267,6 +267,27 @@ impl Store {
         Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, handling, messages }))
     }
 
+    /// The visitor of a conversation, by the id that the organization gave. `None` without one, or without such a
+    /// conversation.
+    #[boxed]
+    pub async fn conversation_visitor(
+        &self,
+        organization: OrganizationId,
+        id: ConversationId,
+    ) -> Result<Option<String>, StoreError> {
+        let doing = "read a conversation's visitor";
+        let mut db = self.reader(organization, doing).await?;
+        let found = row!(
+            db,
+            (String,),
+            "SELECT v.external_id FROM conversations c JOIN visitors v ON v.id = c.visitor_id
+             WHERE c.id = $1 AND c.organization_id = $2",
+            Id(id.0),
+            Id(organization.0)
+        );
+        Ok(found.map_err(failed(doing))?.map(|(visitor,)| visitor))
+    }
+
     /// A conversation by the client's name under its key's lineage and visitor, or else by its id.
     pub(crate) async fn look_up_conversation(
         &self,

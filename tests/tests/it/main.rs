@@ -17,6 +17,8 @@ mod chat;
 mod confirmations;
 mod connectors;
 mod console;
+mod console_connectors;
+mod console_custom;
 mod console_inbox;
 mod console_routes;
 mod crashes;

@@ -4,9 +4,8 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use http::StatusCode;
 use maud::{Markup, html};
-use resly_http::{Api, problem::Problem};
+use resly_http::Api;
 use resly_service::members::{
     self,
     profile::{self, ProfilePatch},
@@ -18,7 +17,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, Table, form, submit},
+    parts::{Field, Table, button, form, submit},
     reply,
 };
 
@@ -27,13 +26,11 @@ pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page
 }
 
 /// The page, after a form that could not be done.
-async fn refused(member: Member, api: &Api, problem: Problem) -> Result<Response, PageError> {
-    let status = problem.kind().status;
-    if status.is_server_error() {
-        return Err(problem.into());
+async fn refused(member: Member, api: &Api, error: PageError) -> Result<Response, PageError> {
+    if error.status().is_server_error() {
+        return Err(error);
     }
-    let mistake = crate::error::sentence(problem.detail());
-    Ok(draw(member, api, Some(&mistake)).await?.status(StatusCode::UNPROCESSABLE_ENTITY).into_response())
+    Ok(draw(member, api, Some(error.text())).await?.status(error.status()).into_response())
 }
 
 async fn draw(member: Member, api: &Api, mistake: Option<&str>) -> Result<Page, PageError> {
@@ -60,7 +57,8 @@ async fn draw(member: Member, api: &Api, mistake: Option<&str>) -> Result<Page, 
         }
         section class="panel" { h2 { "Organizations" } (list(&member, &organizations)) }
     };
-    Ok(Page::new(member, "Profile", body))
+    let sessions = button("/console/account/sessions", "Your sessions");
+    Ok(Page::new(member, "Profile", body).actions(sessions))
 }
 
 fn list(member: &Member, organizations: &[members::Membership]) -> Markup {

@@ -6,13 +6,13 @@ use axum::{
 };
 use http::{Extensions, HeaderMap, StatusCode};
 use maud::html;
-use resly_http::{Api, problem::Problem};
+use resly_http::Api;
 use resly_service::members::invitations::{self, OpenInvitation};
 use serde::Deserialize;
 
 use super::{members::with_article, sign_in};
 use crate::{
-    error::{PageError, sentence},
+    error::PageError,
     fields::PublicForm,
     parts::{Field, icon, submit},
 };
@@ -79,9 +79,9 @@ pub async fn accept(
     match invitations::accept(&api.app, token, name, fields.raw("password"), &client).await {
         Ok(signed_in) => Ok(sign_in::begin(&api, &signed_in, "/console")),
         Err(error) => {
-            let problem = Problem::from(error);
+            let error = PageError::from(error);
             let invitation = invitations::find(&api.app, token).await?.ok_or_else(ended)?;
-            Ok(draw(problem.kind().status, &invitation, token, name, Some(&sentence(problem.detail()))).into_response())
+            Ok(draw(error.status(), &invitation, token, name, Some(error.text())).into_response())
         }
     }
 }

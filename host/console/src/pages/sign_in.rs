@@ -4,13 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::{
+    Extension,
     extract::{Query, State},
     response::{IntoResponse, Response},
 };
-use axum_extra::extract::CookieJar;
 use http::{Extensions, HeaderMap, StatusCode, header};
 use maud::{Markup, html};
-use resly_http::{Api, client, problem::Problem};
+use resly_http::{Api, client};
 use resly_service::members::{
     sessions,
     sign_in::{self, Client, SignedIn},
@@ -18,10 +18,11 @@ use resly_service::members::{
 use serde::Deserialize;
 
 use crate::{
-    access::{self, Viewer},
+    access::Viewer,
     document,
-    error::{PageError, sentence},
+    error::PageError,
     fields::{PublicForm, Submitted},
+    member::Member,
     parts::{Field, icon, submit},
     reply,
 };
@@ -33,16 +34,9 @@ pub struct Wanted {
 }
 
 /// The form. Who is signed in already goes on to the page that was asked for.
-pub async fn page(
-    State(api): State<Api>,
-    cookies: CookieJar,
-    Query(wanted): Query<Wanted>,
-) -> Result<Response, PageError> {
+pub async fn page(member: Option<Extension<Member>>, Query(wanted): Query<Wanted>) -> Response {
     let next = reply::next_path(wanted.next.as_deref());
-    if access::find(&cookies, String::new(), &api).await?.is_some() {
-        return Ok(reply::redirect(next));
-    }
-    Ok(draw(StatusCode::OK, next, "", None))
+    if member.is_some() { reply::redirect(next) } else { draw(StatusCode::OK, next, "", None) }
 }
 
 fn draw(status: StatusCode, next: &str, email: &str, mistake: Option<&str>) -> Response {
@@ -105,8 +99,8 @@ pub async fn with_password(
     match sign_in::by_password(&api.app, email, fields.raw("password"), &client).await {
         Ok(signed_in) => begin(&api, &signed_in, next),
         Err(error) => {
-            let problem = Problem::from(error);
-            draw(problem.kind().status, next, email, Some(&sentence(problem.detail())))
+            let error = PageError::from(error);
+            draw(error.status(), next, email, Some(error.text()))
         }
     }
 }
@@ -145,7 +139,7 @@ pub async fn with_link(
     let client = client(&api, &extensions, &headers);
     match sign_in::by_link(&api.app, fields.text("token"), &client).await {
         Ok(signed_in) => begin(&api, &signed_in, "/console"),
-        Err(error) => PageError::from(Problem::from(error)).into_response(),
+        Err(error) => PageError::from(error).into_response(),
     }
 }
 

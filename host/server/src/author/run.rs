@@ -101,7 +101,7 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
         mappings: BTreeMap::new(),
     };
     let connection = connections::install(app, organization, new).await.map_err(not_installed)?.id;
-    let by = ManualCaller { organization, key: KeyId(Uuid::nil()), visitor: None };
+    let by = ManualCaller { organization, key: None, visitor: None };
     let (action, input) = (trial.action, trial.input);
     let ran = if trial.dry_run {
         match actions::dry_run(app, by, connection, action, input).await {

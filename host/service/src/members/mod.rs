@@ -14,7 +14,7 @@ use resly_core::{boxed, error::StoreError, id::PersonId};
 pub use resly_store::{Member, MemberError, Membership};
 
 pub use self::{
-    password::Passwords,
+    password::{HashingError, Passwords},
     roles::{change_role, list, remove},
     sessions::Session,
 };

@@ -3,7 +3,7 @@
 mod add;
 mod check;
 mod delete;
-mod fetch;
+pub(crate) mod fetch;
 mod page;
 mod read;
 mod refresh;
