@@ -29,6 +29,7 @@ export function localTimes(page) {
 localTimes(document);
 
 if (document.querySelector("[data-follow], [data-reload]")) import("./live.js");
+if (document.querySelector("[data-live]")) import("./transcript.js");
 
 if (!("commandForElement" in HTMLButtonElement.prototype)) {
   document.addEventListener("click", (event) => {

@@ -20,7 +20,7 @@ struct Asset {
     text: &'static str,
 }
 
-const ASSETS: [Asset; 6] = [
+const ASSETS: [Asset; 7] = [
     Asset { name: "console.css", content_type: "text/css; charset=utf-8", text: include_str!("../assets/console.css") },
     Asset {
         name: "console.js",
@@ -37,6 +37,11 @@ const ASSETS: [Asset; 6] = [
         name: "refresh.js",
         content_type: "text/javascript; charset=utf-8",
         text: include_str!("../assets/refresh.js"),
+    },
+    Asset {
+        name: "transcript.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../assets/transcript.js"),
     },
     Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("../assets/icon.svg") },
 ];

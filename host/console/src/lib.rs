@@ -41,6 +41,7 @@ fn pages() -> Router<Api> {
         .merge(connectors())
         .merge(own_connectors())
         .merge(answers())
+        .merge(inbox())
         .merge(account())
         .nest("/console", Router::new().fallback(error::not_found))
 }
@@ -78,6 +79,24 @@ fn connectors() -> Router<Api> {
         .route("/console/connections/{id}/credentials/way", post(settings::change_way))
         .route("/console/connections/{id}/versions", get(versions::page).post(versions::change))
         .route("/console/connections/{id}/danger", get(danger::page).post(danger::revoke))
+}
+
+/// Conversations and tickets.
+fn inbox() -> Router<Api> {
+    use pages::inbox::{conversation, conversations, ticket, tickets};
+
+    Router::new()
+        .route("/console/conversations", get(conversations::page))
+        .route("/console/conversations/{id}", get(conversation::page))
+        .route("/console/conversations/{id}/transcript", get(conversation::live))
+        .route("/console/conversations/{id}/take", post(conversation::take))
+        .route("/console/conversations/{id}/reply", post(conversation::say))
+        .route("/console/conversations/{id}/return", post(conversation::give_back))
+        .route("/console/conversations/{id}/close", post(conversation::close))
+        .route("/console/tickets", get(tickets::page).post(tickets::create))
+        .route("/console/tickets/new", get(tickets::new_page))
+        .route("/console/tickets/{id}", get(ticket::page).post(ticket::change))
+        .route("/console/tickets/{id}/comments", post(ticket::comment))
 }
 
 /// Connectors of an organization's own, and what all connectors did.

@@ -32,6 +32,13 @@ pub const MENU: &[(&str, &[Section])] = &[
         ],
     ),
     (
+        "Inbox",
+        &[
+            section("/console/conversations", "Conversations", Permission::View),
+            section("/console/tickets", "Tickets", Permission::View),
+        ],
+    ),
+    (
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),

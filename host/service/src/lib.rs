@@ -20,6 +20,7 @@ pub mod database_roles;
 pub mod definition;
 pub mod deletions;
 mod field_error;
+pub mod inbox;
 pub mod key;
 pub mod keyring;
 pub mod keys;

@@ -5,6 +5,7 @@ pub mod connections;
 pub mod connectors;
 pub mod custom;
 pub mod home;
+pub mod inbox;
 pub mod invitation;
 pub mod knowledge;
 pub mod logs;

@@ -11,6 +11,7 @@ mod dialogue;
 mod draft;
 mod ending;
 pub mod failure;
+mod hand_over;
 pub mod live;
 mod model_measure;
 mod prompt;
@@ -34,7 +35,7 @@ use crate::{
         available::{AvailableAction, AvailableActions},
         call::Connectors,
     },
-    conversation::{ClientMessage, Message},
+    conversation::{ClientMessage, Message, MessageStatus, handover::ConversationState},
     error::StoreError,
     id::{ApprovalId, ConversationId, HostId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
@@ -125,6 +126,8 @@ pub enum Start {
     Running(Started),
     /// The same request was answered before, under the same idempotency key.
     Replay(Replay),
+    /// A person answers in this conversation. The question is stored, and the notice tells who answers.
+    HandedOver { notice: Replay, state: ConversationState, remaining: Option<Remaining> },
 }
 
 pub struct Started {
@@ -145,6 +148,7 @@ pub struct OfferedTools {
 enum Begun {
     Accepted { accepted: AcceptedTurn, lookup: Lookup, continues: bool },
     Replay(Replay),
+    HandedOver { notice: Replay, state: ConversationState, remaining: Option<Remaining> },
 }
 
 /// A retrieval in progress; it yields the passages and the microseconds that it took. Dropping it cancels it.
@@ -184,6 +188,11 @@ impl Turns {
                 span.set("resly.turn.replay", true);
                 return Ok(Start::Replay(replay));
             }
+            Ok(Begun::HandedOver { notice, state, remaining }) => {
+                gen_ai::set_conversation(&mut span, notice.message.conversation_id);
+                span.set("resly.turn.outcome", MessageStatus::HandedOver.name());
+                return Ok(Start::HandedOver { notice, state, remaining });
+            }
             Err(error) => {
                 span.fail(error.kind());
                 return Err(error);
@@ -217,6 +226,10 @@ impl Turns {
             BeginTurn::Replay(message) => {
                 let person = ChatClient::new(&request.principal, request.visitor.as_deref());
                 Ok(Begun::Replay(self.replay(message, &person).await?))
+            }
+            BeginTurn::HandedOver { notice, state, remaining } => {
+                let person = ChatClient::new(&request.principal, request.visitor.as_deref());
+                Ok(Begun::HandedOver { notice: self.replay(notice, &person).await?, state, remaining })
             }
             BeginTurn::Accepted(accepted) => Ok(Begun::Accepted { accepted, lookup, continues: continues.is_some() }),
         }

@@ -21,7 +21,17 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
     ("Start", &["getting-started", "troubleshooting", "roadmap"]),
     (
         "Build on it",
-        &["chat-api", "search", "api-keys", "rest", "usage-and-limits", "knowledge", "models", "console-answers"],
+        &[
+            "chat-api",
+            "search",
+            "api-keys",
+            "rest",
+            "usage-and-limits",
+            "knowledge",
+            "models",
+            "inbox",
+            "console-answers",
+        ],
     ),
     (
         "Connect services",
