@@ -58,7 +58,7 @@ pub struct LacksFeature {
     pub plans: Vec<(PlanId, String)>,
 }
 
-/// Why something that needs a feature isn't done.
+/// Why an organization can't use a feature.
 #[derive(Debug, thiserror::Error)]
 pub enum FeatureError {
     #[error(transparent)]
@@ -122,13 +122,13 @@ pub async fn lacks(store: &Store, feature: Feature) -> Result<LacksFeature, Stor
     Ok(LacksFeature { feature, plans: plans.into_iter().map(|plan| (plan.id, plan.title)).collect() })
 }
 
-/// Refuses what needs a feature that the organization's plan doesn't have.
+/// Requires that the organization's plan has a feature.
 #[boxed]
-pub async fn require(app: &App, organization: OrganizationId, feature: Feature) -> Result<(), FeatureError> {
-    if app.store.plan(organization).await?.terms.features.has(feature) {
+pub async fn require(store: &Store, organization: OrganizationId, feature: Feature) -> Result<(), FeatureError> {
+    if store.plan(organization).await?.terms.features.has(feature) {
         return Ok(());
     }
-    Err(lacks(&app.store, feature).await?.into())
+    Err(lacks(store, feature).await?.into())
 }
 
 fn check_title(title: &str, mistakes: &mut Vec<FieldError>) {

@@ -99,7 +99,7 @@ impl Author {
         self.0.is_some()
     }
 
-    pub async fn created(
+    pub(crate) async fn created(
         &self,
         db: &mut Conn<'_>,
         organization: OrganizationId,
@@ -110,7 +110,7 @@ impl Author {
         self.write(db, organization, action, subject, None, Some(after)).await
     }
 
-    pub async fn deleted(
+    pub(crate) async fn deleted(
         &self,
         db: &mut Conn<'_>,
         organization: OrganizationId,
@@ -122,7 +122,7 @@ impl Author {
     }
 
     /// Writes the members that differ. Without any, nothing was changed.
-    pub async fn changed(
+    pub(crate) async fn changed(
         &self,
         db: &mut Conn<'_>,
         organization: OrganizationId,

@@ -159,7 +159,7 @@ fn current(member: &Member, webhook: &Webhook, now: Timestamp, may: bool) -> Mar
 }
 
 fn settings(member: &Member, webhook: Option<&Webhook>, typed: Option<(WebhookForm, Mistakes)>) -> Markup {
-    let (typed, mistakes) = typed.unwrap_or_else(|| (WebhookForm::of(webhook), Mistakes::none()));
+    let (typed, mistakes) = typed.unwrap_or_else(|| (WebhookForm::of(webhook), Mistakes::default()));
     let options =
         Event::CHOICE.map(|event| Choice { value: event.name(), label: event_words(event), hint: Some(event.name()) });
     let chosen: Vec<&str> = typed.events.iter().map(String::as_str).collect();
@@ -169,7 +169,7 @@ fn settings(member: &Member, webhook: Option<&Webhook>, typed: Option<(WebhookFo
         label: "Address",
         value: &typed.url,
         hint: Some("https, at a public address. It answers 2xx within 15 seconds."),
-        error: mistakes.of("url"),
+        error: mistakes.at("url"),
         required: true,
         placeholder: Some("https://hooks.example.com/resly"),
         length: Some(2048),
@@ -181,7 +181,7 @@ fn settings(member: &Member, webhook: Option<&Webhook>, typed: Option<(WebhookFo
             (form(&member.form_token, PATH, &html! {
                 (url.draw())
                 (choices("Events", "events", true, &chosen, &options))
-                @if let Some(mistake) = mistakes.of("events") { p class="mistake" role="alert" { (mistake) } }
+                @if let Some(mistake) = mistakes.at("events") { p class="mistake" role="alert" { (mistake) } }
                 (submit(if webhook.is_some() { "Save" } else { "Set the webhook" }))
             }))
         }
@@ -256,7 +256,7 @@ async fn refuse(
 
 /// Refuses what the plan doesn't include, as the API does.
 async fn require(member: &Member, api: &Api) -> Result<(), PageError> {
-    let allowed = plans::require(&api.app, member.session.organization, Feature::Webhooks).await;
+    let allowed = plans::require(&api.app.store, member.session.organization, Feature::Webhooks).await;
     allowed.map_err(|error| Problem::from(error).into())
 }
 

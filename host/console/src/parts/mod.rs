@@ -12,6 +12,10 @@ mod icon;
 mod meter;
 mod number;
 mod plot;
+mod rows;
+mod schema_form;
+mod steps;
+mod strip;
 mod tabbed;
 mod table;
 mod tabs;
@@ -30,6 +34,10 @@ pub use self::{
     meter::meter,
     number::{bytes, count, counted, rough},
     plot::{Marks, Plot, Series},
+    rows::rows,
+    schema_form::{Filled, SchemaForm},
+    steps::steps,
+    strip::strip,
     tabbed::tabbed,
     table::{Table, pager},
     tabs::tabs,

@@ -172,7 +172,7 @@ fn rotate_panel(member: &Member, key: &KeySummary) -> Markup {
 }
 
 fn change_panel(member: &Member, key: &KeySummary, typed: Option<(KeyForm, Mistakes)>) -> Markup {
-    let (typed, mistakes) = typed.unwrap_or_else(|| (KeyForm::of(key), Mistakes::none()));
+    let (typed, mistakes) = typed.unwrap_or_else(|| (KeyForm::of(key), Mistakes::default()));
     html! {
         section class="panel" {
             h2 { "Change" }

@@ -79,7 +79,7 @@ impl KeyForm {
 
     /// The values, or what can't be one.
     pub fn values(&self, now: Timestamp) -> Result<KeyValues, Mistakes> {
-        let mut mistakes = Mistakes::none();
+        let mut mistakes = Mistakes::default();
         let mut cap = |field: &str, text: &str| match text.replace([',', '_', ' '], "").parse::<u64>() {
             _ if text.is_empty() => None,
             Ok(cap) => Some(cap),
@@ -111,7 +111,7 @@ impl KeyForm {
             value: &self.name,
             placeholder: Some(placeholder),
             hint,
-            error: mistakes.of("name"),
+            error: mistakes.at("name"),
             required: true,
             length: Some(100),
             ..Field::default()
@@ -133,7 +133,7 @@ impl KeyForm {
         let chosen: Vec<&str> = self.scopes.iter().map(|scope| scope_name(*scope)).collect();
         html! {
             (choices("What it may do", "scopes", true, &chosen, &options))
-            @if let Some(mistake) = mistakes.of("scopes") { p class="mistake" role="alert" { (mistake) } }
+            @if let Some(mistake) = mistakes.at("scopes") { p class="mistake" role="alert" { (mistake) } }
         }
     }
 
@@ -146,7 +146,7 @@ impl KeyForm {
             hint: Some(
                 "The sites whose pages may use the key, one on each line: scheme and host, without a path. Wildcards aren't allowed.",
             ),
-            error: mistakes.of("origins"),
+            error: mistakes.at("origins"),
             required: true,
             ..Field::default()
         };
@@ -155,7 +155,7 @@ impl KeyForm {
 
     pub fn cap_fields(&self, mistakes: &Mistakes) -> Markup {
         let cap = |name: &str, label: &str, value: &str, hint: &str| {
-            let error = mistakes.of(name);
+            let error = mistakes.at(name);
             let field = Field { name, label, value, hint: Some(hint), error, length: Some(20), ..Field::default() };
             field.draw()
         };

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub async fn page(Admin(member): Admin) -> Page {
-    draw(member, &KeyForm::new(&[Scope::Chat, Scope::Search]), &Mistakes::none())
+    draw(member, &KeyForm::new(&[Scope::Chat, Scope::Search]), &Mistakes::default())
 }
 
 pub async fn create(

@@ -133,7 +133,7 @@ fn list(keys: &[KeySummary], now: Timestamp) -> Markup {
 }
 
 fn new_key(of: Use, member: &Member, typed: Option<(KeyForm, Mistakes)>) -> Markup {
-    let (typed, mistakes) = typed.unwrap_or_else(|| (KeyForm::new(of.scopes()), Mistakes::none()));
+    let (typed, mistakes) = typed.unwrap_or_else(|| (KeyForm::new(of.scopes()), Mistakes::default()));
     let placeholder = match of {
         Use::Chat => "shop's chat",
         Use::Search => "help centre's search",
