@@ -10,7 +10,7 @@ use resly_core::{
 };
 use resly_store::{NewPlan, PlanDefinition, PlanDefinitionError, PlanUpdate, Store};
 
-use crate::{App, FieldError, plan};
+use crate::{FieldError, plan};
 
 /// Characters of a title.
 const TITLE: usize = 100;
