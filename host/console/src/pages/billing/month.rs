@@ -1,6 +1,6 @@
 //! Calendar months and days (UTC) as people write them.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use resly_core::time::{Period, Timestamp};
 
@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A day such as `1 December`.
 pub fn day(at: Timestamp) -> String {
     let text = at.to_string();
-    let part = |range| text.get(range).and_then(|part: &str| part.parse::<usize>().ok());
+    let part = |range: Range<usize>| text.get(range).and_then(|part: &str| part.parse::<usize>().ok());
     let name = part(5..7).and_then(|month| NAMES.get(month.checked_sub(1)?));
     match (part(8..10), name) {
         (Some(day), Some(name)) => format!("{day} {name}"),

@@ -92,7 +92,7 @@ impl KeyForm {
         let visitor_message_cap = cap("visitor_message_cap", &self.visitor_message_cap);
         let day = |days: u64| now.plus(Duration::from_secs(days * 24 * 3600));
         let known = EXPIRIES.into_iter().any(|(value, _)| value == self.expires);
-        let expires_at = self.expires.parse().ok().filter(|_| known).map(day);
+        let expires_at = self.expires.parse::<u64>().ok().filter(|_| known).map(day);
         let lines = self.origins.split(['\n', ',', ' ']).map(str::trim).filter(|origin| !origin.is_empty());
         let origins = lines.map(str::to_owned).collect();
         let (name, scopes) = (self.name.clone(), self.scopes.clone());

@@ -85,10 +85,11 @@ impl State {
         let newer = |other: &KeySummary| {
             other.lineage == key.lineage && (other.created_at, other.id) > (key.created_at, key.id)
         };
+        let replaced = others.into_iter().any(newer);
         match key.expires_at {
             None => Self::Works,
             Some(at) if at <= now => Self::Over,
-            Some(at) if others.into_iter().any(newer) => Self::Replaced(at),
+            Some(at) if replaced => Self::Replaced(at),
             Some(at) => Self::Ends(at),
         }
     }
