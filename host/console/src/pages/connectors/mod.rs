@@ -134,7 +134,8 @@ fn cards(catalogue: &[FoundConnector], installed: &[InstalledConnection], sought
     let fits = |found: &&FoundConnector| {
         let manifest = &found.chosen.installable.manifest;
         let titles = manifest.actions.iter().map(|action| action.title.as_str());
-        let mut texts = vec![manifest.id.as_str(), &manifest.name, manifest.description.as_deref().unwrap_or_default()];
+        let mut texts =
+            vec![manifest.id.as_str(), manifest.name.as_str(), manifest.description.as_deref().unwrap_or_default()];
         texts.extend(titles);
         finds(sought, &texts)
     };

@@ -83,7 +83,7 @@ fn draw(
                         @if schema.is_empty() { p class="quiet" { "It takes no input." } }
                         (schema.draw(filled, mistakes))
                         @if connection.owner == Owner::Visitor { (visitor_field(visitor)) }
-                        (buttons(setup, action, mistakes))
+                        (buttons(setup, action))
                     }))
                 }
             }
@@ -99,9 +99,8 @@ fn draw(
 
 /// What changes something is shown first, and done only when its box is ticked. The first button is the one that the
 /// Enter key presses.
-fn buttons(setup: &ConnectionSetup, action: &Action, mistakes: &[FieldError]) -> Markup {
+fn buttons(setup: &ConnectionSetup, action: &Action) -> Markup {
     let real = setup.described.connection.environment == Environment::Production;
-    let unsure = mistakes.iter().any(|mistake| mistake.path == SURE);
     html! {
         @match action.side_effect {
             SideEffect::Read => {
@@ -111,7 +110,7 @@ fn buttons(setup: &ConnectionSetup, action: &Action, mistakes: &[FieldError]) ->
                 }
             }
             SideEffect::Write => {
-                @if real { (check(SURE, &format!("Really change this at {}", setup.manifest().name), unsure)) }
+                @if real { (check(SURE, &format!("Really change this at {}", setup.manifest().name), false)) }
                 p class="form-end" {
                     button class="button primary" name="do" value="dry-run" { "Show the request only" }
                     button class="button danger" name="do" value="run" { "Run" }
