@@ -11,6 +11,7 @@ mod backups;
 mod bad_input;
 mod billing;
 mod bombs;
+mod browser;
 mod bundled;
 mod canaries;
 mod chat;
