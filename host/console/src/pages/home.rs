@@ -6,7 +6,10 @@ use axum::{
 };
 use maud::html;
 use resly_http::Api;
-use resly_service::overview::{self, Overview};
+use resly_service::{
+    members::links,
+    overview::{self, Overview},
+};
 use serde::Deserialize;
 
 use crate::{access::Viewer, error::PageError, frame::Page, parts::meter};
@@ -23,6 +26,9 @@ pub async fn page(
     Query(parameters): Query<Parameters>,
 ) -> Response {
     if let Some(token) = parameters.token {
+        if !links::is_token(&token) {
+            return crate::reply::to_sign_in("");
+        }
         return crate::reply::redirect(&format!(
             "/console/sign-in/link?token={}",
             url::form_urlencoded::byte_serialize(token.as_bytes()).collect::<String>()

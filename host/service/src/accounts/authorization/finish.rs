@@ -160,7 +160,7 @@ async fn test(app: &App, flow: &OauthFlow) -> Option<bool> {
     if flow.account.visitor.is_some() && !waits {
         return None;
     }
-    let by = ManualCaller { organization, key: Some(flow.key), visitor: flow.account.visitor.clone() };
+    let by = ManualCaller { organization, key: flow.key, visitor: flow.account.visitor.clone() };
     match actions::test(app, by, id).await {
         Ok(Some(called)) => Some(called.report.result.is_ok()),
         Ok(None) => None,

@@ -145,7 +145,7 @@ impl Parts<'_> {
     fn pages(&self) -> Markup {
         let texts = self.texts;
         let (of_items, of_param) = (self.at("pagination/items"), self.at("pagination/param"));
-        let (of_next, of_cursor) = (self.at("pagination/next"), self.at("pagination/cursor"));
+        let of_next = self.at("pagination/next").or_else(|| self.at("pagination/cursor"));
         let (of_most, of_type) = (self.at("pagination/max_pages"), self.at("pagination"));
         let field = |field: &'static str, label: &'static str, value, error, placeholder| {
             Field { name: &self.name(field), label, value, error, placeholder: Some(placeholder), ..Field::default() }
@@ -159,7 +159,7 @@ impl Parts<'_> {
                     (field("max_pages", "At most pages", &texts.max_pages, of_most.as_deref(), "5"))
                 }
                 div class="line" data-when="link cursor" {
-                    (field("next", "Link or cursor (jq)", &texts.next, of_next.or(of_cursor).as_deref(), ".next"))
+                    (field("next", "Link or cursor (jq)", &texts.next, of_next.as_deref(), ".next"))
                 }
                 div class="line" data-when="cursor page offset" {
                     (field("param", "Query parameter", &texts.param, of_param.as_deref(), "cursor"))
