@@ -29,6 +29,7 @@ export function localTimes(page) {
 localTimes(document);
 
 if (document.querySelector("[data-follow], [data-reload]")) import("./live.js");
+if (document.querySelector("[data-live]")) import("./transcript.js");
 
 if (!("commandForElement" in HTMLButtonElement.prototype)) {
   document.addEventListener("click", (event) => {
@@ -48,3 +49,7 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
+
+// What only some pages need.
+if (document.querySelector("[data-playground]")) import("./playground.js");
+if (document.querySelector("[data-refresh]")) import("./refresh.js");

@@ -12,6 +12,7 @@ mod error;
 mod fields;
 mod frame;
 mod member;
+mod mistakes;
 mod multipart;
 mod pages;
 mod parts;
@@ -39,6 +40,8 @@ fn pages() -> Router<Api> {
         .route("/console/sign-out", post(sign_in::sign_out))
         .merge(connectors())
         .merge(own_connectors())
+        .merge(answers())
+        .merge(inbox())
         .merge(account())
         .nest("/console", Router::new().fallback(error::not_found))
 }
@@ -76,6 +79,24 @@ fn connectors() -> Router<Api> {
         .route("/console/connections/{id}/credentials/way", post(settings::change_way))
         .route("/console/connections/{id}/versions", get(versions::page).post(versions::change))
         .route("/console/connections/{id}/danger", get(danger::page).post(danger::revoke))
+}
+
+/// Conversations and tickets.
+fn inbox() -> Router<Api> {
+    use pages::inbox::{conversation, conversations, ticket, tickets};
+
+    Router::new()
+        .route("/console/conversations", get(conversations::page))
+        .route("/console/conversations/{id}", get(conversation::page))
+        .route("/console/conversations/{id}/transcript", get(conversation::live))
+        .route("/console/conversations/{id}/take", post(conversation::take))
+        .route("/console/conversations/{id}/reply", post(conversation::say))
+        .route("/console/conversations/{id}/return", post(conversation::give_back))
+        .route("/console/conversations/{id}/close", post(conversation::close))
+        .route("/console/tickets", get(tickets::page).post(tickets::create))
+        .route("/console/tickets/new", get(tickets::new_page))
+        .route("/console/tickets/{id}", get(ticket::page).post(ticket::change))
+        .route("/console/tickets/{id}/comments", post(ticket::comment))
 }
 
 /// Connectors of an organization's own, and what all connectors did.
@@ -118,4 +139,29 @@ fn account() -> Router<Api> {
         .route("/console/account/audit", get(security::audit))
         .route("/console/account/audit.csv", get(security::audit_csv))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
+}
+
+/// What answers rest on, and trying them.
+fn answers() -> Router<Api> {
+    use pages::{
+        knowledge::{self, add, crawls, search, source, synonyms},
+        playground,
+    };
+
+    Router::new()
+        .route("/console/knowledge", get(knowledge::page))
+        .route("/console/knowledge/new", get(add::page))
+        .route("/console/knowledge/text", post(add::add_text))
+        .route("/console/knowledge/file", post(add::add_file))
+        .route("/console/knowledge/page", post(add::add_page))
+        .route("/console/knowledge/site", post(add::add_site))
+        .route("/console/knowledge/search", get(search::page))
+        .route("/console/knowledge/synonyms", get(synonyms::page).post(synonyms::set))
+        .route("/console/knowledge/crawls", get(crawls::page))
+        .route("/console/knowledge/crawls/{id}", get(crawls::one))
+        .route("/console/knowledge/crawls/{id}/run", post(crawls::run))
+        .route("/console/knowledge/crawls/{id}/delete", post(crawls::delete))
+        .route("/console/knowledge/{id}", get(source::page).post(source::replace))
+        .route("/console/knowledge/{id}/delete", post(source::delete))
+        .route("/console/playground", get(playground::page).post(playground::ask))
 }

@@ -15,7 +15,15 @@ const MOST_PARTS: usize = 1_000;
 /// A form with files.
 pub struct FileForm {
     pub fields: Fields,
-    files: Vec<(String, Bytes)>,
+    files: Vec<(String, SentFile)>,
+}
+
+/// A file as it was sent.
+pub struct SentFile {
+    /// What it is called where it comes from; empty when no file was chosen.
+    pub name: String,
+    pub content_type: Option<String>,
+    pub bytes: Bytes,
 }
 
 impl FileForm {
@@ -39,8 +47,14 @@ impl FileForm {
 
     /// The file of a field. A field in which no file was chosen has none.
     pub fn file(&self, name: &str) -> Option<&Bytes> {
-        let found = self.files.iter().find(|(given, _)| given == name).map(|(_, bytes)| bytes);
+        let found = self.files.iter().find(|(given, _)| given == name).map(|(_, file)| &file.bytes);
         found.filter(|bytes| !bytes.is_empty())
+    }
+
+    /// The chosen file of a field with its name, also when nothing is in it.
+    pub fn take_file(&mut self, name: &str) -> Option<SentFile> {
+        let at = self.files.iter().position(|(given, file)| given == name && !file.name.is_empty())?;
+        Some(self.files.swap_remove(at).1)
     }
 }
 
@@ -68,30 +82,37 @@ fn split(body: &Bytes, boundary: &str) -> Option<FileForm> {
         let end = begin + finder.find(body.get(begin..)?)?;
         let part = body.slice(begin..end);
         let head = memmem::find(&part, b"\r\n\r\n")?;
-        let (disposition, content) = (disposition(&part[..head])?, part.slice(head + 4..));
-        match disposition {
-            (name, true) => files.push((name, content)),
-            (name, false) => pairs.push((name, String::from_utf8_lossy(&content).replace("\r\n", "\n"))),
+        let (head, bytes) = (std::str::from_utf8(&part[..head]).ok()?, part.slice(head + 4..));
+        match disposition(head)? {
+            (field, Some(name)) => {
+                let content_type = header(head, "content-type").map(str::to_owned);
+                files.push((field, SentFile { name, content_type, bytes }));
+            }
+            (field, None) => pairs.push((field, String::from_utf8_lossy(&bytes).replace("\r\n", "\n"))),
         }
         at = end + delimiter.len();
     }
     None
 }
 
-/// A part's name, and whether it is a file.
-fn disposition(head: &[u8]) -> Option<(String, bool)> {
-    let head = std::str::from_utf8(head).ok()?;
-    let line = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-disposition").then(|| value.trim())
-    })?;
-    let line = line.strip_prefix("form-data;")?;
+/// A part's name, and that of its file.
+fn disposition(head: &str) -> Option<(String, Option<String>)> {
+    let line = header(head, "content-disposition")?.strip_prefix("form-data;")?;
     let named = |parameter: &str| {
-        // Browsers write a quote within a name as `%22` (HTML, "Multipart form data").
+        // Browsers write a quote and a line break within a name as `%22` and `%0D%0A` (HTML, "Multipart form data").
         let (_, rest) = line.split_once(&format!(" {parameter}=\""))?;
-        rest.split_once('"').map(|(value, _)| value.to_owned())
+        let (value, _) = rest.split_once('"')?;
+        Some(value.replace("%22", "\"").replace("%0D%0A", " "))
     };
-    Some((named("name")?, named("filename").is_some()))
+    Some((named("name")?, named("filename")))
+}
+
+/// The value of a part's header.
+fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().find_map(|line| {
+        let (given, value) = line.split_once(':')?;
+        given.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
 }
 
 #[cfg(test)]
@@ -112,6 +133,10 @@ mod tests {
         .unwrap();
         assert_eq!(read.fields.raw("text"), "a\nb");
         assert_eq!(read.file("file").unwrap().as_ref(), b"\0asm\r\n\r\n--X");
+        let mut read = read;
+        let file = read.take_file("file").unwrap();
+        assert_eq!((file.name.as_str(), file.content_type.as_deref()), ("x.wasm", Some("application/wasm")));
+        assert!(read.take_file("none").is_none());
         assert!(read.file("none").is_none() && read.file("text").is_none() && read.fields.raw("file").is_empty());
     }
 

@@ -25,6 +25,20 @@ pub const MENU: &[(&str, &[Section])] = &[
         ],
     ),
     (
+        "Answers",
+        &[
+            section("/console/knowledge", "Knowledge", Permission::View),
+            section("/console/playground", "Playground", Permission::Converse),
+        ],
+    ),
+    (
+        "Inbox",
+        &[
+            section("/console/conversations", "Conversations", Permission::View),
+            section("/console/tickets", "Tickets", Permission::View),
+        ],
+    ),
+    (
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),
