@@ -18,6 +18,7 @@ mod chat;
 mod confirmations;
 mod connectors;
 mod console;
+mod console_connections;
 mod console_connectors;
 mod console_custom;
 mod console_inbox;
