@@ -51,5 +51,6 @@ addEventListener("pageshow", () => {
 });
 
 // What only some pages need.
+if (document.querySelector("[data-until]")) import("./countdown.js");
 if (document.querySelector("[data-playground]")) import("./playground.js");
 if (document.querySelector("[data-refresh]")) import("./refresh.js");

@@ -20,12 +20,17 @@ struct Asset {
     text: &'static str,
 }
 
-const ASSETS: [Asset; 7] = [
+const ASSETS: [Asset; 8] = [
     Asset { name: "console.css", content_type: "text/css; charset=utf-8", text: include_str!("../assets/console.css") },
     Asset {
         name: "console.js",
         content_type: "text/javascript; charset=utf-8",
         text: include_str!("../assets/console.js"),
+    },
+    Asset {
+        name: "countdown.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../assets/countdown.js"),
     },
     Asset { name: "live.js", content_type: "text/javascript; charset=utf-8", text: include_str!("../assets/live.js") },
     Asset {

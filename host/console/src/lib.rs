@@ -7,6 +7,7 @@
 mod access;
 mod assets;
 mod csrf;
+mod csv;
 mod document;
 mod error;
 mod fields;
@@ -42,7 +43,9 @@ fn pages() -> Router<Api> {
         .merge(own_connectors())
         .merge(answers())
         .merge(inbox())
+        .merge(deploy())
         .merge(account())
+        .merge(contract())
         .nest("/console", Router::new().fallback(error::not_found))
 }
 
@@ -164,4 +167,41 @@ fn answers() -> Router<Api> {
         .route("/console/knowledge/{id}", get(source::page).post(source::replace))
         .route("/console/knowledge/{id}/delete", post(source::delete))
         .route("/console/playground", get(playground::page).post(playground::ask))
+}
+
+/// What programs and web pages need.
+fn deploy() -> Router<Api> {
+    use pages::deploy::{api, key, new_key, publishable};
+
+    Router::new()
+        .route("/console/deploy/api", get(api::page))
+        .route("/console/deploy/api/new", get(new_key::page).post(new_key::create))
+        .route("/console/deploy/api/{id}", get(key::page).post(key::change))
+        .route("/console/deploy/api/{id}/rotate", post(key::rotate))
+        .route("/console/deploy/api/{id}/delete", post(key::delete))
+        .route("/console/deploy/widget", get(publishable::widget).post(publishable::create_widget_key))
+        .route("/console/deploy/search", get(publishable::search).post(publishable::create_search_key))
+}
+
+/// What the organization uses, keeps and is told of.
+fn contract() -> Router<Api> {
+    use pages::{billing, organization, webhook};
+
+    Router::new()
+        .route("/console/account/billing", get(billing::usage))
+        .route("/console/account/billing/history", get(billing::history))
+        .route("/console/account/billing/usage.csv", get(billing::csv))
+        .route("/console/account/billing/events", get(billing::events))
+        .route("/console/account/billing/plan", get(billing::plan))
+        .route("/console/account/organization", get(organization::page))
+        .route("/console/account/organization/deletions", get(organization::deletions))
+        .route(
+            "/console/account/organization/delete-visitor",
+            get(organization::delete_page).post(organization::delete),
+        )
+        .route("/console/account/webhook", get(webhook::page).post(webhook::set))
+        .route("/console/account/webhook/rotate", post(webhook::rotate))
+        .route("/console/account/webhook/test", post(webhook::test))
+        .route("/console/account/webhook/remove", post(webhook::remove))
+        .route("/console/account/webhook/messages/{id}/replay", post(webhook::replay))
 }

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use resly_http::problem::Problem;
+use resly_service::FieldError;
 
 use crate::{
     error::{PageError, sentence},
@@ -27,6 +28,14 @@ impl Mistakes {
             problem.errors().iter().map(|mistake| (mistake.path.clone(), sentence(&mistake.message))).collect();
         let general = by_path.is_empty().then(|| sentence(problem.detail()));
         Ok(Self { by_path, general })
+    }
+
+    pub fn add(&mut self, path: &str, message: &str) {
+        self.by_path.push((path.to_owned(), sentence(message)));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_path.is_empty() && self.general.is_none()
     }
 
     pub fn only(path: &str, message: &str) -> Self {
@@ -56,10 +65,15 @@ impl Mistakes {
     }
 }
 
+impl From<Vec<FieldError>> for Mistakes {
+    fn from(errors: Vec<FieldError>) -> Self {
+        let by_path = errors.into_iter().map(|error| (error.path, sentence(&error.message))).collect();
+        Self { by_path, general: None }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use resly_service::FieldError;
-
     use super::*;
 
     #[test]

@@ -39,10 +39,21 @@ pub const MENU: &[(&str, &[Section])] = &[
         ],
     ),
     (
+        "Deploy",
+        &[
+            section("/console/deploy/api", "API", Permission::View),
+            section("/console/deploy/widget", "Widget", Permission::View),
+            section("/console/deploy/search", "Search", Permission::View),
+        ],
+    ),
+    (
         "Account",
         &[
+            section("/console/account/billing", "Billing", Permission::View),
+            section("/console/account/organization", "Organization", Permission::View),
             section("/console/account/members", "Members", Permission::View),
             section("/console/account/audit", "Audit log", Permission::Manage),
+            section("/console/account/webhook", "Webhook", Permission::View),
             section("/console/account", "Profile", Permission::View),
         ],
     ),

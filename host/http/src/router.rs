@@ -117,6 +117,7 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(webhook::rotate))
         .routes(routes!(webhook::test))
         .routes(routes!(webhook::deliveries))
+        .routes(routes!(webhook::replay))
         .routes(routes!(usage::get))
         .routes(routes!(usage_history::get))
         .routes(routes!(plan::get, plan::change))

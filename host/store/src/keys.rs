@@ -101,6 +101,8 @@ pub struct StoredKey {
 #[derive(Clone, Debug)]
 pub struct KeySummary {
     pub id: KeyId,
+    /// The first key of a chain of rotations.
+    pub lineage: KeyId,
     pub name: String,
     pub kind: KeyKind,
     pub scopes: Vec<Scope>,

@@ -147,7 +147,7 @@ pub use self::{
     due::Exclusions,
     flows::OauthFlow,
     handover::{AgentReply, Assignment, HandoverError},
-    history::{UsageGrouping, UsageHistoryQuery, UsageSum},
+    history::{BillingEvent, KeyUsageQuery, UsageGrouping, UsageHistoryQuery, UsageSum},
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{

@@ -66,6 +66,7 @@ fn heavy_libraries_stay_in_one_crate() {
         ("object_store", "objects"),
         ("candle-core", "local-models"),
         ("tokenizers", "local-models"),
+        ("plotters", "console"),
     ] {
         let mut users = crates();
         users.retain(|name| dependencies(name).contains(&library.to_owned()));

@@ -2,6 +2,7 @@
 
 mod badge;
 mod code;
+mod countdown;
 mod dialog;
 mod empty;
 mod facts;
@@ -9,10 +10,13 @@ mod field;
 mod form;
 mod icon;
 mod meter;
+mod number;
+mod plot;
 mod rows;
 mod schema_form;
 mod steps;
 mod strip;
+mod tabbed;
 mod table;
 mod tabs;
 mod when;
@@ -20,6 +24,7 @@ mod when;
 pub use self::{
     badge::{Tone, badge},
     code::{copyable, snippet},
+    countdown::countdown,
     dialog::{confirm, dialog},
     empty::empty,
     facts::facts,
@@ -27,10 +32,13 @@ pub use self::{
     form::{button, form, submit},
     icon::icon,
     meter::meter,
+    number::{bytes, count, counted, rough},
+    plot::{Marks, Plot, Series},
     rows::rows,
     schema_form::{Filled, SchemaForm},
     steps::steps,
     strip::strip,
+    tabbed::tabbed,
     table::{Table, pager},
     tabs::tabs,
     when::{date, when},

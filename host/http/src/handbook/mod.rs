@@ -25,6 +25,7 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
             "chat-api",
             "search",
             "api-keys",
+            "console-deploy",
             "rest",
             "usage-and-limits",
             "knowledge",

@@ -369,6 +369,7 @@ impl From<WebhookError> for Problem {
     fn from(error: WebhookError) -> Self {
         match error {
             WebhookError::Missing => Self::not_found("no webhook is set; set one with PUT /api/admin/webhook"),
+            WebhookError::NoMessage => Self::not_found("there is no such message that was delivered or given up"),
             WebhookError::Invalid(mistakes) => Self::invalid(mistakes),
             WebhookError::Vault(error) => error.into(),
             WebhookError::Store(error) => error.into(),

@@ -64,6 +64,7 @@ impl KeyRow {
     pub fn summary(self) -> Result<KeySummary, sqlx::Error> {
         Ok(KeySummary {
             id: KeyId(self.id.0),
+            lineage: KeyId(self.lineage.0),
             name: self.name,
             kind: named(self.kind)?,
             scopes: self.scopes.0,
