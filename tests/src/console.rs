@@ -83,14 +83,36 @@ impl<'a> ConsoleClient<'a> {
         self.page(&answer.location).await
     }
 
+    /// Sends a form with files, with the token of the last page.
+    pub async fn post_files(&mut self, path: &str, fields: &[(&str, &str)], files: &[(&str, &[u8])]) -> Answer {
+        let token = self.form_token.clone();
+        let mut body = Vec::new();
+        for (name, value) in fields.iter().copied().chain([("form_token", token.as_str())]) {
+            let part = format!("--parts\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+            body.extend_from_slice(part.as_bytes());
+        }
+        for (name, bytes) in files {
+            let head = format!("--parts\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"file\"\r\n\r\n");
+            body.extend_from_slice(head.as_bytes());
+            body.extend_from_slice(bytes);
+            body.extend_from_slice(b"\r\n");
+        }
+        body.extend_from_slice(b"--parts--\r\n");
+        self.send_as("multipart/form-data; boundary=parts", Method::POST, path, Body::from(body)).await
+    }
+
     async fn send(&mut self, method: Method, path: &str, body: Body) -> Answer {
+        self.send_as("application/x-www-form-urlencoded", method, path, body).await
+    }
+
+    async fn send_as(&mut self, kind: &str, method: Method, path: &str, body: Body) -> Answer {
         let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, self.app.address().to_string())
             .header("sec-fetch-site", self.site)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::CONTENT_TYPE, kind)
             .header(header::COOKIE, cookies.join("; "))
             .body(body)
             .unwrap();

@@ -17,12 +17,19 @@ for (const button of document.querySelectorAll("[data-copy]")) {
 }
 
 const style = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-for (const time of document.querySelectorAll("time[datetime]")) {
-  const at = new Date(time.dateTime);
-  if (Number.isNaN(at.valueOf())) continue;
-  time.title = time.dateTime;
-  time.textContent = style.format(at);
+
+export function localTimes(page) {
+  for (const time of page.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.valueOf())) continue;
+    time.title = time.dateTime;
+    time.textContent = style.format(at);
+  }
 }
+localTimes(document);
+
+if (document.querySelector("[data-follow], [data-reload]")) import("./live.js");
+if (document.querySelector("[data-live]")) import("./transcript.js");
 
 if (!("commandForElement" in HTMLButtonElement.prototype)) {
   document.addEventListener("click", (event) => {
@@ -42,3 +49,7 @@ document.addEventListener("submit", (event) => {
 addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
+
+// What only some pages need.
+if (document.querySelector("[data-playground]")) import("./playground.js");
+if (document.querySelector("[data-refresh]")) import("./refresh.js");

@@ -20,12 +20,28 @@ struct Asset {
     text: &'static str,
 }
 
-const ASSETS: [Asset; 3] = [
+const ASSETS: [Asset; 7] = [
     Asset { name: "console.css", content_type: "text/css; charset=utf-8", text: include_str!("../assets/console.css") },
     Asset {
         name: "console.js",
         content_type: "text/javascript; charset=utf-8",
         text: include_str!("../assets/console.js"),
+    },
+    Asset { name: "live.js", content_type: "text/javascript; charset=utf-8", text: include_str!("../assets/live.js") },
+    Asset {
+        name: "playground.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../assets/playground.js"),
+    },
+    Asset {
+        name: "refresh.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../assets/refresh.js"),
+    },
+    Asset {
+        name: "transcript.js",
+        content_type: "text/javascript; charset=utf-8",
+        text: include_str!("../assets/transcript.js"),
     },
     Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("../assets/icon.svg") },
 ];

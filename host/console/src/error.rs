@@ -71,7 +71,7 @@ impl PageError {
     }
 
     pub fn too_long() -> Self {
-        let text = "The form is longer than 1 MiB, or its connection ended. Send less at once.";
+        let text = "The form is longer than it may be (1 MiB), or its connection ended. Send less at once.";
         Self { status: StatusCode::PAYLOAD_TOO_LARGE, title: "Too long", text: text.to_owned() }
     }
 }

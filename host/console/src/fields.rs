@@ -17,11 +17,18 @@ use crate::{
 
 /// The longest body of a form. A document or a component has a route of its own.
 const LONGEST: usize = 1 << 20;
+/// The same for somebody who isn't signed in.
+const LONGEST_PUBLIC: usize = 16 << 10;
 
 /// The fields of a form, in their order.
 pub struct Fields(Vec<(String, String)>);
 
 impl Fields {
+    /// Fields that were read elsewhere.
+    pub fn new(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
     /// A field's text without space around it; empty when it is absent.
     pub fn text(&self, name: &str) -> &str {
         self.raw(name).trim()
@@ -52,6 +59,11 @@ impl Fields {
         self.0.iter().filter(|(name, _)| name != csrf::FIELD).map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    #[cfg(test)]
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     fn read(bytes: &[u8]) -> Self {
         let lines = |text: String| if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
         Self(url::form_urlencoded::parse(bytes).into_owned().map(|(name, value)| (name, lines(value))).collect())
@@ -69,7 +81,7 @@ impl FromRequest<Api> for Submitted {
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
         let session = session_cookie(&CookieJar::from_headers(request.headers())).unwrap_or_default();
-        let PublicForm(fields) = PublicForm::from_request(request, api).await?;
+        let fields = read(request, api, LONGEST).await?;
         if session.is_empty() || !FormToken::of(&session).matches(fields.raw(csrf::FIELD)) {
             return Err(PageError::stale_form().into());
         }
@@ -81,16 +93,20 @@ impl FromRequest<Api> for PublicForm {
     type Rejection = Response;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
-        if !csrf::same_origin(request.headers(), api.app.public_url().ok()) {
-            return Err(PageError::other_origin().into());
-        }
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
-            return Err(PageError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address takes a form.").into());
-        }
-        let bytes = to_bytes(request.into_body(), LONGEST).await.map_err(|_| PageError::too_long())?;
-        Ok(Self(Fields::read(&bytes)))
+        Ok(Self(read(request, api, LONGEST_PUBLIC).await?))
     }
+}
+
+async fn read(request: Request, api: &Api, longest: usize) -> Result<Fields, PageError> {
+    if !csrf::same_origin(request.headers(), api.app.public_url().ok()) {
+        return Err(PageError::other_origin());
+    }
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().map(str::trim) != Some("application/x-www-form-urlencoded") {
+        return Err(PageError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This address takes a form."));
+    }
+    let bytes = to_bytes(request.into_body(), longest).await.map_err(|_| PageError::too_long())?;
+    Ok(Fields::read(&bytes))
 }
 
 #[cfg(test)]

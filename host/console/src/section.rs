@@ -18,6 +18,27 @@ const fn section(path: &'static str, title: &'static str, permission: Permission
 pub const MENU: &[(&str, &[Section])] = &[
     ("", &[section("/console", "Home", Permission::View)]),
     (
+        "Integrations",
+        &[
+            section("/console/connectors", "Connectors", Permission::View),
+            section("/console/logs", "Logs", Permission::View),
+        ],
+    ),
+    (
+        "Answers",
+        &[
+            section("/console/knowledge", "Knowledge", Permission::View),
+            section("/console/playground", "Playground", Permission::Converse),
+        ],
+    ),
+    (
+        "Inbox",
+        &[
+            section("/console/conversations", "Conversations", Permission::View),
+            section("/console/tickets", "Tickets", Permission::View),
+        ],
+    ),
+    (
         "Account",
         &[
             section("/console/account/members", "Members", Permission::View),
@@ -29,6 +50,9 @@ pub const MENU: &[(&str, &[Section])] = &[
 
 /// The entry that a path belongs to: the longest that it begins with.
 pub fn current(path: &str) -> &'static str {
+    if path.starts_with("/console/connections/") {
+        return "/console/connectors";
+    }
     let entries = MENU.iter().flat_map(|(_, sections)| *sections).map(|section| section.path);
     let within = |entry: &&str| path == *entry || path.strip_prefix(*entry).is_some_and(|rest| rest.starts_with('/'));
     entries.filter(within).max_by_key(|entry| entry.len()).unwrap_or("/console")

@@ -22,6 +22,7 @@ pub mod plan;
 pub mod principal;
 pub mod rate;
 pub mod testing;
+pub mod ticket;
 pub mod time;
 pub mod trace;
 pub mod turn;

@@ -2,7 +2,7 @@
 
 use http::Method;
 use resly_core::plan::Feature;
-use resly_service::plans::LacksFeature;
+use resly_service::plans::{FeatureError, LacksFeature};
 
 use super::problem::{Problem, kinds, members::ProblemPlan};
 
@@ -35,6 +35,15 @@ impl From<LacksFeature> for Problem {
             members.feature = Some(feature);
             members.plans = Some(plans.into_iter().map(|(id, title)| ProblemPlan { id, title }).collect());
         })
+    }
+}
+
+impl From<FeatureError> for Problem {
+    fn from(error: FeatureError) -> Self {
+        match error {
+            FeatureError::Lacks(lacks) => lacks.into(),
+            FeatureError::Store(error) => error.into(),
+        }
     }
 }
 

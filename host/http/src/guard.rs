@@ -30,7 +30,7 @@ use super::{
 };
 
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After",
+    "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, X-Conversation-State, Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue =

@@ -77,6 +77,8 @@ fn chat() -> OpenApiRouter<Api> {
         .routes(routes!(chat::post::handle))
         .routes(routes!(chat::follow::resume, chat::follow::cancel))
         .routes(routes!(chat::approvals::find, chat::approvals::decide))
+        .routes(routes!(chat::hand_over::request))
+        .routes(routes!(chat::hand_over::messages))
         .routes(routes!(messages::get))
         .routes(routes!(search::handle))
 }
@@ -84,8 +86,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, audit, conversations, crawls, deletions, invitations, keys, logs, members, plan, sources,
-        synonyms, tickets, usage, usage_history, vault, webhook, workflows,
+        alerts, approvals, audit, conversations, crawls, deletions, handover, invitations, keys, logs, members, plan,
+        sources, synonyms, tickets, usage, usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -122,6 +124,10 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(vault::rotate))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
+        .routes(routes!(handover::assign))
+        .routes(routes!(handover::reply))
+        .routes(routes!(handover::give_back))
+        .routes(routes!(handover::close))
         .routes(routes!(tickets::list))
         .routes(routes!(deletions::create))
         .routes(routes!(deletions::list))

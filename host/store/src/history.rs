@@ -16,6 +16,9 @@ use crate::{
     types::{Id, Time, named},
 };
 
+/// What usage without a key is called: a member asked for it in the console.
+const CONSOLE: &str = "Console";
+
 /// What usage is summed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -121,7 +124,12 @@ async fn names(
         UsageGrouping::Day | UsageGrouping::Conversation => return Ok(BTreeMap::new()),
     };
     let found = rows!(db, (Id, String), sql, Id(organization.0))?;
-    Ok(found.into_iter().map(|(id, name)| (id.0, name)).collect())
+    let mut names: BTreeMap<Uuid, String> = found.into_iter().map(|(id, name)| (id.0, name)).collect();
+    if by == UsageGrouping::Key {
+        // What members ask in the console counts under the organization's own id.
+        names.insert(organization.0, CONSOLE.to_owned());
+    }
+    Ok(names)
 }
 
 impl Store {

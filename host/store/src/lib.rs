@@ -31,7 +31,7 @@
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
 //! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
-//! | `tickets`, `workflows` | as named |
+//! | `tickets`, `ticket_comments`, `workflows` | as named |
 //! | `knowledge_sources`, `passages`, `passage_refresh` | what a company knows, with its vectors; PostgreSQL's own full text and where a job goes on with it |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
@@ -52,6 +52,7 @@
 mod accounts;
 mod alerts;
 mod approvals;
+mod attention;
 mod audit;
 mod backup;
 mod biller;
@@ -70,6 +71,7 @@ mod deletions;
 mod due;
 mod error;
 mod flows;
+mod handover;
 mod health;
 mod history;
 mod hosts;
@@ -124,6 +126,7 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
+    attention::{TICKETS_READ, WaitingWork},
     audit::{AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
@@ -133,7 +136,7 @@ pub use self::{
     },
     changes::{ChangeListener, Heard},
     connections::{ConnectionChange, CredentialsExpiry},
-    conversations::{ConversationRecord, ConversationSummary},
+    conversations::{ConversationQuery, ConversationRecord, ConversationSummary, Handling},
     copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
@@ -143,13 +146,14 @@ pub use self::{
     deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     due::Exclusions,
     flows::OauthFlow,
+    handover::{AgentReply, Assignment, HandoverError},
     history::{UsageGrouping, UsageHistoryQuery, UsageSum},
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
-        BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, LanguageOf, NewDocument,
-        PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument,
-        StoredSource, WaitingLimits,
+        BurntFuel, ChangedBy, CitingAnswer, CitingAnswers, DueSource, EnqueueError, Enqueued, FAILURES_MOST,
+        FinishedRead, LanguageOf, NewDocument, PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove,
+        SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
@@ -171,7 +175,7 @@ pub use self::{
     retention::{ExpiredBatch, Retention},
     snapshot::{Snapshot, SnapshotError},
     subscriptions::{Plan, Resubscription, SubscribeError},
-    tickets::{Ticket, TicketPage},
+    tickets::{Ticket, TicketComment, TicketPage, TicketQuery, TicketRecord},
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},

@@ -44,7 +44,8 @@ pub struct Decision {
     pub approval: Approval,
     /// Why it was rejected.
     pub reason: Option<String>,
-    pub by: KeyId,
+    /// The key by which it was decided. A member of the console has none.
+    pub by: Option<KeyId>,
     pub now: Timestamp,
 }
 
@@ -131,7 +132,7 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
         decision.component.0.as_slice(),
         name_of(&decision.approval)?,
         decision.reason.as_deref().map(Text),
-        Id(decision.by.0),
+        decision.by.map(|key| Id(key.0)),
         Time(decision.now)
     )?;
     Ok(if decided > 0 { Decided::Done } else { Decided::Missing })

@@ -12,7 +12,7 @@ use http::{Extensions, HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 use resly_http::{Api, client};
 use resly_service::members::{
-    sessions,
+    links, sessions,
     sign_in::{self, Client, SignedIn},
 };
 use serde::Deserialize;
@@ -116,7 +116,7 @@ fn is_secure(api: &Api) -> bool {
 
 /// The page of a one-time link.
 pub async fn link_page(Query(wanted): Query<Wanted>) -> Response {
-    let Some(token) = wanted.token else { return reply::to_sign_in("") };
+    let Some(token) = wanted.token.filter(|token| links::is_token(token)) else { return reply::to_sign_in("") };
     alone(
         StatusCode::OK,
         "Sign in",

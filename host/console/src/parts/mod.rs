@@ -9,6 +9,10 @@ mod field;
 mod form;
 mod icon;
 mod meter;
+mod rows;
+mod schema_form;
+mod steps;
+mod strip;
 mod table;
 mod tabs;
 mod when;
@@ -23,6 +27,10 @@ pub use self::{
     form::{button, form, submit},
     icon::icon,
     meter::meter,
+    rows::rows,
+    schema_form::{Filled, SchemaForm},
+    steps::steps,
+    strip::strip,
     table::{Table, pager},
     tabs::tabs,
     when::{date, when},

@@ -10,6 +10,7 @@ pub mod conversations;
 pub mod crawls;
 pub mod definitions;
 pub mod deletions;
+pub mod handover;
 pub mod health;
 pub mod invitations;
 pub mod keys;

@@ -19,17 +19,32 @@ include!(concat!(env!("OUT_DIR"), "/handbook.rs"));
 /// The order in which the pages are listed.
 pub const GROUPS: [(&str, &[&str]); 4] = [
     ("Start", &["getting-started", "troubleshooting", "roadmap"]),
-    ("Build on it", &["chat-api", "search", "api-keys", "rest", "usage-and-limits", "knowledge", "models"]),
+    (
+        "Build on it",
+        &[
+            "chat-api",
+            "search",
+            "api-keys",
+            "rest",
+            "usage-and-limits",
+            "knowledge",
+            "models",
+            "inbox",
+            "console-answers",
+        ],
+    ),
     (
         "Connect services",
         &[
             "connectors",
+            "console-integrations",
             "shopify",
             "stripe",
             "gmail",
             "declarative-connectors",
             "declarative-grammar",
             "openapi-import",
+            "console-integrations",
             "oauth",
             "visitor-accounts",
             "writing-a-connector",

@@ -60,6 +60,10 @@ kinds! {
         "Something with the same id exists with other content. Raise the version, or delete what is there.";
     CHANGED_MEANWHILE = "changed-meanwhile", CONFLICT, "It has been changed meanwhile",
         "Somebody else changed it after it was looked at, so the change could undo theirs. Nothing was done: read it again, then send the change anew.";
+    CONVERSATION_TAKEN = "conversation-taken", CONFLICT, "Another agent has the conversation",
+        "Somebody else took the conversation over, so nothing was done. To take it from them, send their id as `from`: `detail` names it.";
+    CONVERSATION_NOT_TAKEN = "conversation-not-taken", CONFLICT, "No agent has the conversation",
+        "The assistant answers in this conversation, or nobody does yet, so an agent can't. Take it over with `POST /api/admin/conversations/{id}/assign`, then reply. Only a conversation that was handed over can be given back.";
     CONNECTION_UNTESTED = "connection-untested", CONFLICT, "The connection hasn't passed a test in production",
         "A connection is offered to chats in `production` only after a test there has passed, with the hosts that it has now. Run `POST /api/admin/connections/{id}/test`, mend what it tells, then enable it.";
     REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",

@@ -102,6 +102,11 @@ impl Problem {
         &self.detail
     }
 
+    /// Every mistake of the request, where the problem tells them.
+    pub fn errors(&self) -> &[InvalidMember] {
+        self.members.errors.as_deref().unwrap_or_default()
+    }
+
     /// The problem's JSON, as it is sent.
     pub fn to_json(&self) -> Value {
         // Plain structs always serialize.

@@ -66,6 +66,11 @@ async fn create_for(
     Ok(token)
 }
 
+/// Whether a text can be the token of a link.
+pub fn is_token(text: &str) -> bool {
+    token::is_token(text)
+}
+
 /// The address of a link.
 pub fn url(public_url: &str, token: &str) -> String {
     format!("{public_url}/console?token={token}")

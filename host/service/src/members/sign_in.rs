@@ -1,6 +1,6 @@
 //! Signing in, by a one-time link or by e-mail and password. Each gives a new token.
 
-use std::{net::IpAddr, time::Duration};
+use std::{fmt, net::IpAddr, time::Duration};
 
 use resly_core::{
     boxed,
@@ -38,10 +38,16 @@ pub struct Client {
 }
 
 /// A session that begins. Only this holds its token.
-#[derive(Debug)]
 pub struct SignedIn {
     pub token: String,
     pub session: Session,
+}
+
+/// Without the token.
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn").field("session", &self.session.id).finish_non_exhaustive()
+    }
 }
 
 /// Why nobody is signed in.

@@ -14,6 +14,7 @@ mod queue;
 mod refresh;
 mod revise;
 mod sources;
+mod uses;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use resly_core::{
 };
 
 #[cfg(test)]
-pub(crate) use self::delete::DELETE_STATEMENTS;
+pub(crate) use self::{delete::DELETE_STATEMENTS, uses::WINDOW};
 pub(crate) use self::{
     delete::{PageKey, batch, delete_pages, hide_some},
     revise::revise,
@@ -42,6 +43,7 @@ pub use self::{
     refresh::LanguageOf,
     revise::{ChangedBy, FinishedRead, SourceChange, SourceMove, SourceWrite},
     sources::{PageVersion, SourceQuery, StoredSource},
+    uses::{CitingAnswer, CitingAnswers},
 };
 use self::{
     passages::{PassagePlace, from_bytes, insert_passage, passage_bytes},

@@ -61,7 +61,7 @@ both! {
         assert_eq!((before, after), (&json!({"name": "web"}), &json!({"name": "shop"})));
         let (before, after) = changed(&log[1]);
         assert_eq!(before, &json!({"expires_at": null, "replaced_by": null}));
-        assert_eq!(after, &json!({"expires_at": at(60).to_string(), "replaced_by": next.id.to_string()}));
+        assert_eq!(after, &json!({"expires_at": at(60), "replaced_by": next.id}));
         assert_eq!((&log[0].after, &log[3].before), (&None, &None));
         assert_eq!(log[3].after.as_ref().unwrap()["scopes"], json!(["chat", "search"]));
         let by = &log[3];

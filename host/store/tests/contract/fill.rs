@@ -156,6 +156,7 @@ fn fixed(table: &str, column: &str) -> Option<&'static str> {
         ("organizations" | "plans", "features") => "NULL",
         ("organizations", "subscription_status") => "'active'",
         ("turns", "status") => "'complete'",
+        ("conversations", "state") => "'ai'",
         ("knowledge_sources", "status") | ("connector_versions", "state") => "'ready'",
         ("knowledge_sources", "kind") => "'text'",
         // Nothing for the host to settle when it opens the tables.
@@ -182,6 +183,7 @@ fn target(table: &str, column: &str) -> Option<&'static str> {
         (_, "message_id") => "messages",
         (_, "source_id") => "knowledge_sources",
         (_, "crawl_id") => "crawls",
+        (_, "ticket_id") => "tickets",
         _ => return None,
     })
 }
