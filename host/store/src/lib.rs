@@ -10,7 +10,7 @@
 //! - **SQLite**: WAL, `synchronous=FULL`, one writer that commits in groups ([`writer`]), a pool of readers. One process
 //!   owns the folder (`resly.lock`). So whatever is unfinished when the folder is opened belongs to a dead process, and is
 //!   recovered.
-//! - **PostgreSQL**: one transaction for each write. Work for one organization runs under a role that sees that organization
+//! - **PostgreSQL**: one transaction for each write ([`transaction`]). Work for one organization runs under a role that sees that organization
 //!   alone ([`row_scope`]). Many hosts may write at once: counts are conditional upserts, the
 //!   statement that takes a conversation's next positions locks it, and leases show what a dead host left. Locks are taken
 //!   in one order: an existing turn, the conversation, messages, the key's count, the organization's count.
@@ -99,6 +99,7 @@ mod terms;
 pub mod testing;
 mod thresholds;
 mod tickets;
+mod transaction;
 mod trials;
 mod turns;
 mod types;
@@ -113,7 +114,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use resly_core::{boxed, error::StoreError, metrics::Metrics};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use tokio::sync::Mutex;
 
 pub use self::{
@@ -169,6 +170,7 @@ use self::{
     error::{OperationError, failed},
     row_scope::{BoundRole, RowScope},
     sql::Conn,
+    transaction::BEGIN,
     writer::Writer,
 };
 
@@ -222,10 +224,9 @@ enum Backend {
 /// A connection to read from.
 enum Reader {
     Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
     /// A transaction holds the role and the organization for which something is read. Behind a pooler it also makes sure
     /// that a statement is prepared and run on the same server.
-    Transaction {
+    Postgres {
         transaction: Transaction<'static, Postgres>,
         named: bool,
     },
@@ -235,15 +236,14 @@ impl Reader {
     fn conn(&mut self) -> Conn<'_> {
         match self {
             Self::Sqlite(conn) => Conn::Sqlite(conn),
-            Self::Postgres(conn) => Conn::Postgres { conn, named: true },
-            Self::Transaction { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
+            Self::Postgres { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
         }
     }
 
     fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite(_) => sqlite,
-            Self::Postgres(_) | Self::Transaction { .. } => postgres,
+            Self::Postgres { .. } => postgres,
         }
     }
 }
@@ -331,12 +331,8 @@ impl Store {
             Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
             Backend::Postgres { pool, own_server, bound, .. } => {
                 let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                if *own_server && begin == BEGIN {
-                    pool.acquire().await.map(Reader::Postgres)
-                } else {
-                    let transaction = pool.begin_with(AssertSqlSafe(begin)).await;
-                    transaction.map(|transaction| Reader::Transaction { transaction, named: *own_server })
-                }
+                let transaction = transaction::begin(pool, &begin).await;
+                transaction.map(|transaction| Reader::Postgres { transaction, named: *own_server })
             }
         };
         reader.map_err(failed(doing))
@@ -372,28 +368,11 @@ impl Store {
             Backend::Sqlite { writer, .. } => writer.write(operation).await,
             Backend::Postgres { pool, own_server, bound, .. } => {
                 let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                transact(pool, begin, *own_server, operation).await
+                transaction::run(pool, &begin, *own_server, operation).await
             }
         };
         outcome.map_err(|halt| halt.into_port_error(doing))
     }
-}
-
-const BEGIN: &str = "BEGIN";
-
-async fn transact<T, E, F>(pool: &PgPool, begin: String, named: bool, operation: F) -> Result<T, OperationError<E>>
-where
-    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>>,
-{
-    let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-    let outcome = operation(Conn::Postgres { conn: &mut transaction, named }).await;
-    if outcome.is_ok() {
-        transaction.commit().await?;
-    } else if let Err(error) = transaction.rollback().await {
-        // The server rolls back by itself when the connection ends.
-        tracing::debug!(%error, "a transaction could not be rolled back");
-    }
-    outcome
 }
 
 use sql::row;

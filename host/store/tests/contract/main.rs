@@ -35,6 +35,7 @@ mod isolation;
 mod keys;
 mod knowledge;
 mod logs;
+mod lost_connections;
 mod migrations;
 mod organizations;
 mod plans;
