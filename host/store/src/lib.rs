@@ -167,6 +167,7 @@ pub use self::{
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},
 };
 use self::{
+    calls::CallQueues,
     error::{OperationError, failed},
     row_scope::{BoundRole, RowScope},
     sql::Conn,
@@ -184,6 +185,8 @@ pub struct Store {
     parts: Arc<Mutex<()>>,
     /// How much the log may still take today: see [`log_budget`].
     log_budget: Arc<log_budget::LogBudget>,
+    /// Calls that wait to begin: see [`calls`].
+    calls: Arc<CallQueues>,
     read_only: bool,
 }
 

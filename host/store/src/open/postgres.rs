@@ -66,6 +66,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         rest: RestPool::postgres(rest),
         parts: Arc::default(),
         log_budget: Arc::default(),
+        calls: Arc::default(),
         read_only: false,
     })
 }

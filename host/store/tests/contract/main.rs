@@ -16,6 +16,7 @@ mod approvals;
 mod backup;
 mod billing;
 mod calls;
+mod calls_together;
 mod catalogue;
 mod component_objects;
 mod concurrency;
