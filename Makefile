@@ -68,7 +68,7 @@ SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 # The parts or scenarios that a command names.
 ONLY = $(filter $(SOAK_SCENARIOS) $(BENCH_PARTS),$(MAKECMDGOALS))
 
-.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres pgvector jq models postgrest moto dlt promtool proxies
+.PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres pgvector jq models postgrest moto dlt promtool proxies chromium
 
 # `make run QUICK=1` is for a change of a line while you work: our own crates aren't optimised then and are compiled by
 # parts. What isn't ours stays as it is.
@@ -84,7 +84,7 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres pgvector jq postgrest moto dlt proxies promtool deploy $(MODELS)/minilm
+test: build node postgres pgvector jq postgrest moto dlt proxies promtool chromium deploy $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
 	$(CARGO) test --release --workspace --no-fail-fast
 
@@ -251,3 +251,9 @@ proxies:
 	@{ [ -x /usr/sbin/nginx ] && [ -x /usr/sbin/haproxy ]; } || \
 	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q nginx haproxy; } || \
 	  { echo "the tests of proxies need nginx and haproxy: install your system's packages" >&2; exit 1; }
+
+# A browser for `tests/browser`, as the system has it; npm's packages bring none.
+chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { [ "$$(id -u)" = 0 ] && apt-get update -q && apt-get install -y -q --no-install-recommends chromium; } || \
+	  { echo "the tests of the pages need Chromium: install your system's chromium package" >&2; exit 1; }

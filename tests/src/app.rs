@@ -287,7 +287,7 @@ impl TestApp {
 
     /// The routes of the host, without its port: for what clients don't show or don't send.
     pub fn router(&self) -> Router {
-        router(self.api.clone())
+        router(self.api.clone(), resly_console::router(&self.api))
     }
 
     /// A request of a router without a port.

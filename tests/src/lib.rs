@@ -8,6 +8,7 @@ pub mod browser;
 pub mod canary;
 pub mod clock;
 pub mod collector;
+pub mod console;
 pub mod crm;
 pub mod demo;
 pub mod documents;

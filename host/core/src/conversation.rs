@@ -1,11 +1,14 @@
-//! Conversations: their messages, and how a client's history is matched with the stored one ([`merge`]).
+//! Conversations: their messages, how a client's history is matched with the stored one ([`merge`]), and who answers
+//! ([`handover`]).
 
+pub mod handover;
 mod merge;
 
 pub use self::merge::{Merge, merge};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     id::{ConversationId, MessageId},
@@ -42,8 +45,11 @@ pub enum MessageStatus {
     Cancelled,
     /// Ended by an error.
     Failed,
-    /// The host died while it was written.
+    /// Its host died, or a person took over, while it was written.
     Interrupted,
+    /// A person answers instead. The text says so.
+    #[serde(rename = "handed_over")]
+    HandedOver,
 }
 
 impl MessageStatus {
@@ -54,6 +60,7 @@ impl MessageStatus {
             Self::Cancelled => "cancelled",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
+            Self::HandedOver => "handed_over",
         }
     }
 }
@@ -66,6 +73,8 @@ pub struct Message {
     /// The client's own id for it. An answer that continues another one has that answer's id here.
     pub client_id: Option<String>,
     pub role: Role,
+    /// The member who wrote an agent's message, when it is known.
+    pub author: Option<Uuid>,
     pub content: String,
     pub status: MessageStatus,
     /// Why an answer ended; `None` until then.

@@ -49,6 +49,14 @@ ids! {
     OrganizationId,
     /// An API key.
     KeyId,
+    /// A person who signs in at the console.
+    PersonId,
+    /// A person's membership of one organization.
+    MemberId,
+    /// A person's session at the console.
+    SessionId,
+    /// An invitation to become a member.
+    InvitationId,
     /// A conversation.
     ConversationId,
     /// A message. A turn has the id of the answer that it writes.

@@ -3,6 +3,7 @@
 //!
 //! Start at [`turn`] for a chat request and at [`connector::call`] for a connector call.
 
+pub mod actor;
 pub mod alert;
 pub mod approval;
 pub mod connector;
@@ -12,6 +13,7 @@ pub mod id;
 pub mod json;
 pub mod knowledge;
 pub mod load;
+pub mod member;
 pub mod meter;
 pub mod metrics;
 pub mod model;
@@ -20,6 +22,7 @@ pub mod plan;
 pub mod principal;
 pub mod rate;
 pub mod testing;
+pub mod ticket;
 pub mod time;
 pub mod trace;
 pub mod turn;

@@ -20,6 +20,8 @@ use crate::knowledge::Passage;
 pub enum Role {
     User,
     Assistant,
+    /// A person of the organization, who answers in the assistant's place.
+    Agent,
 }
 
 impl Role {
@@ -27,6 +29,7 @@ impl Role {
         match self {
             Self::User => "user",
             Self::Assistant => "assistant",
+            Self::Agent => "agent",
         }
     }
 }

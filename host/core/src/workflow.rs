@@ -9,6 +9,9 @@ use crate::{
     time::Timestamp,
 };
 
+/// The host's own action of a rule, which needs no connection: a person of the organization answers from then on.
+pub const HAND_OVER: &str = "hand_over";
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Workflow {
     pub id: WorkflowId,
@@ -25,6 +28,11 @@ pub struct Workflow {
 }
 
 impl Workflow {
+    /// Whether a match hands the conversation over to a person.
+    pub fn hands_over(&self) -> bool {
+        self.connection.is_none() && self.action.as_deref() == Some(HAND_OVER)
+    }
+
     pub fn matches(&self, message: &str) -> bool {
         let message = message.to_lowercase();
         self.enabled && self.triggers.iter().any(|trigger| message.contains(&trigger.to_lowercase()))

@@ -2,7 +2,7 @@
 
 use http::Method;
 use resly_core::plan::Feature;
-use resly_service::plans::LacksFeature;
+use resly_service::plans::{FeatureError, LacksFeature};
 
 use super::problem::{Problem, kinds, members::ProblemPlan};
 
@@ -20,7 +20,10 @@ pub fn needed(method: &Method, route: &str) -> Option<Feature> {
         "/api/admin/connectors"
         | "/api/admin/connectors/import"
         | "/api/admin/connectors/{id}/versions/{version}/approve" => Feature::CustomConnectors,
-        "/api/admin/webhook" | "/api/admin/webhook/rotate" | "/api/admin/webhook/test" => Feature::Webhooks,
+        "/api/admin/webhook"
+        | "/api/admin/webhook/rotate"
+        | "/api/admin/webhook/test"
+        | "/api/admin/webhook/deliveries/{id}/replay" => Feature::Webhooks,
         "/api/admin/crawls" | "/api/admin/crawls/{id}/run" => Feature::Crawls,
         "/api/admin/sources/files" => Feature::Documents,
         _ => return None,
@@ -35,6 +38,15 @@ impl From<LacksFeature> for Problem {
             members.feature = Some(feature);
             members.plans = Some(plans.into_iter().map(|(id, title)| ProblemPlan { id, title }).collect());
         })
+    }
+}
+
+impl From<FeatureError> for Problem {
+    fn from(error: FeatureError) -> Self {
+        match error {
+            FeatureError::Lacks(lacks) => lacks.into(),
+            FeatureError::Store(error) => error.into(),
+        }
     }
 }
 
@@ -60,7 +72,7 @@ mod tests {
             }
         }
         assert_eq!(needing.into_iter().collect::<Vec<_>>(), Feature::ALL);
-        assert_eq!(routes.len(), 13, "a route that this file names is gone: {routes:?}");
+        assert_eq!(routes.len(), 14, "a route that this file names is gone: {routes:?}");
         assert_eq!(needed(&Method::GET, "/api/admin/webhook"), None);
         assert_eq!(needed(&Method::GET, "/rest/v1/{table}"), Some(Feature::Rest));
     }

@@ -12,7 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts};
-use resly_core::principal::{KeyKind, Principal, Scope};
+use resly_core::{
+    actor::{self, Actor},
+    principal::{KeyKind, Principal, Scope},
+};
 use resly_service::{
     App,
     keyring::{AuthenticationError, Identity},
@@ -27,7 +30,7 @@ use super::{
 };
 
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After",
+    "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, X-Conversation-State, Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After",
 );
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PATCH, DELETE");
 const REQUEST_HEADERS: HeaderValue =
@@ -52,7 +55,12 @@ pub async fn guard(State(api): State<Api>, mut request: Request, next: Next) -> 
             request.extensions_mut().insert(Caller(Arc::clone(&identity.principal)));
             let organization = identity.principal.organization;
             let changes = may_change(&request);
-            let response = within_rates(&api, identity, request, next).await;
+            let response = if changes {
+                let key = Actor::key(organization, identity.principal.key, identity.name.clone(), app.clock.now());
+                actor::within(key, within_rates(&api, identity, request, next)).await
+            } else {
+                within_rates(&api, identity, request, next).await
+            };
             if changes && response.status().is_success() {
                 app.note_change(organization).await;
             }

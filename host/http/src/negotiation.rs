@@ -1,11 +1,16 @@
-//! Chooses between HTML and another media type by `Accept` (RFC 9110, section 12.5.1).
+//! Chooses between two media types, such as HTML and Markdown, by `Accept` (RFC 9110, section 12.5.1).
 
 use http::{HeaderMap, header};
 
 /// Whether the client prefers HTML to `other`. Browsers do, because they name `text/html`. Among equal weights, the
 /// type that is named more exactly wins, then `other`. So `*/*` and an absent `Accept` mean `other`.
 pub fn prefers_html(headers: &HeaderMap, other: &str) -> bool {
-    preference(headers, "text/html") > preference(headers, other)
+    prefers(headers, "text/html", other)
+}
+
+/// Whether the client prefers a media type to the one that it gets otherwise.
+pub fn prefers(headers: &HeaderMap, media: &str, otherwise: &str) -> bool {
+    preference(headers, media) > preference(headers, otherwise)
 }
 
 /// The weight in thousandths and the exactness of the most exact range that holds a media type.

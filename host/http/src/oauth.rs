@@ -92,13 +92,11 @@ pub async fn callback(
     (CookieJar::new().add(forget), page).into_response()
 }
 
-/// The console's address, which shows how the authorization ended.
+/// The connection's page in the console, which says how the authorization ended.
 fn console(public: &str, connection: ConnectionId, outcome: &AuthorizationOutcome) -> String {
-    let Ok(mut url) = Url::parse(public).and_then(|public| public.join("/console")) else {
-        return "/console".to_owned();
-    };
+    let path = format!("/console/connections/{connection}");
+    let Ok(mut url) = Url::parse(public).and_then(|public| public.join(&path)) else { return path };
     let mut query = url.query_pairs_mut();
-    query.append_pair("connection", &connection.to_string());
     match outcome {
         AuthorizationOutcome::Connected(tested) => {
             let tested = tested.map_or("none", |passed| if passed { "passed" } else { "failed" });

@@ -83,6 +83,8 @@ mod tests {
         "Answer.steps",
         "Approval.input",
         "ApprovalOutcome.output",
+        "AuditEntry.after",
+        "AuditEntry.before",
         "Connection.settings",
         "ConnectionPatch.settings",
         "ConnectorAction.input",

@@ -26,12 +26,14 @@ macro_rules! names {
 }
 
 names! {
+    ActorKind = resly_core::actor::ActorKind { Member, Key, Operator, System }
     AlertKind = resly_core::alert::AlertKind { NeedsAuth, ConnectionFailing, CredentialExpiring }
     AlertState = resly_core::alert::AlertState { Open, Resolved }
     ApprovalState = resly_core::approval::ApprovalState { Pending, Approved, Declined, Expired, Executed, Failed }
     AuthType = resly_manifest::AuthType { None, ApiKey, Bearer, Basic, Oauth2 }
     CallerKind = resly_core::connector::connection::CallerKind { Admin, Chat, Crawl, Health }
     ConnectionStatus = resly_core::connector::connection::ConnectionStatus { Installed, Enabled, Disabled, NeedsAuth }
+    ConversationState = resly_core::conversation::handover::ConversationState { Ai, Waiting, Agent, Closed }
     CrawlStatus = resly_core::knowledge::crawl::CrawlStatus { Queued, Running, Done, Failed }
     CrawledPageState = resly_core::knowledge::crawl::CrawledPageState { Found, Ready, Failed, Skipped }
     DeletionState = resly_store::DeletionState { Pending, Done }
@@ -47,12 +49,16 @@ names! {
     }
     Feature = resly_core::plan::Feature { Chat, Search, Rest, CustomConnectors, Webhooks, Crawls, Documents }
     FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
+    HandoverSource = resly_core::conversation::handover::HandoverSource { Visitor, Rule, Model, Agent }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
     KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
     LimitLevel = resly_core::meter::LimitLevel { Plan, Key, Visitor }
     LimitWindow = resly_core::meter::LimitWindow { Minute, Day, Month }
     LogLevel = resly_core::connector::sandbox::LogLevel { Debug, Info, Warn, Error }
-    MessageStatus = resly_core::conversation::MessageStatus { Streaming, Complete, Cancelled, Failed, Interrupted }
+    MemberRole = resly_core::member::Role { Owner, Admin, Agent, Viewer }
+    MessageStatus = resly_core::conversation::MessageStatus {
+        Streaming, Complete, Cancelled, Failed, Interrupted, HandedOver,
+    }
     Meter = resly_core::meter::Meter {
         Messages, Embeddings, ConnectorCalls, Fuel, ModelInputTokens, ModelCachedInputTokens, ModelOutputTokens,
     }
@@ -61,7 +67,7 @@ names! {
     Reason = resly_core::connector::failure_reason::FailureReason {
         RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
     }
-    Role = resly_core::model::Role { User, Assistant }
+    Role = resly_core::model::Role { User, Assistant, Agent }
     Scope = resly_core::principal::Scope { Chat, Search, Admin, Operator, DataRead, DataWrite }
     Severity = resly_core::alert::Severity { Warning, Critical }
     SideEffect = resly_manifest::SideEffect { Read, Write }

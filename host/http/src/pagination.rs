@@ -52,14 +52,16 @@ pub fn next<T>(found: &[T], more: bool, place: impl Fn(&T) -> (Timestamp, Uuid))
     found.last().filter(|_| more).map(place).map(|(at, id)| encode(Cursor { at, id }))
 }
 
-fn encode(cursor: Cursor) -> String {
+/// A cursor as a text.
+pub fn encode(cursor: Cursor) -> String {
     let mut bytes = [0; 24];
     bytes[..8].copy_from_slice(&cursor.at.micros().to_be_bytes());
     bytes[8..].copy_from_slice(cursor.id.as_bytes());
     BASE64URL_NOPAD.encode(&bytes)
 }
 
-fn decode(text: &str) -> Option<Cursor> {
+/// The cursor of a text.
+pub fn decode(text: &str) -> Option<Cursor> {
     let bytes: [u8; 24] = BASE64URL_NOPAD.decode(text.as_bytes()).ok()?.try_into().ok()?;
     let (at, id) = bytes.split_first_chunk::<8>()?;
     Some(Cursor { at: Timestamp::from_micros(i64::from_be_bytes(*at)), id: Uuid::from_slice(id).ok()? })

@@ -17,15 +17,15 @@ use utoipa::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    Api, admin, chat, console, docs, guard, health, internal, messages,
+    Api, admin, chat, docs, guard, health, internal, messages,
     metrics::{self, method_name},
     oauth, openapi, operator,
     problem::{Problem, ToldProblem, kinds},
     rejection, request_span, rest, search,
 };
 
-/// Everything the host answers.
-pub fn router(api: Api) -> Router {
+/// Everything the host answers: the API, and the pages of the console.
+pub fn router(api: Api, console: Router<Api>) -> Router {
     let guarded = middleware::from_fn_with_state(api.clone(), guard::guard);
     let translated = middleware::from_fn(rest::errors::translate);
     let (routes, _) = self::api().split_for_parts();
@@ -39,6 +39,7 @@ pub fn router(api: Api) -> Router {
         .nest("/rest", Router::new().fallback(not_found).layer(guarded).layer(translated))
         .merge(host)
         .merge(pages())
+        .merge(console)
         // For other hosts alone. All methods lead to the handler, so that others find nothing here at all.
         .route(internal::PATHS, any(internal::handle))
         .fallback(docs::not_found)
@@ -76,6 +77,8 @@ fn chat() -> OpenApiRouter<Api> {
         .routes(routes!(chat::post::handle))
         .routes(routes!(chat::follow::resume, chat::follow::cancel))
         .routes(routes!(chat::approvals::find, chat::approvals::decide))
+        .routes(routes!(chat::hand_over::request))
+        .routes(routes!(chat::hand_over::messages))
         .routes(routes!(messages::get))
         .routes(routes!(search::handle))
 }
@@ -83,14 +86,19 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, conversations, crawls, deletions, keys, logs, plan, sources, synonyms, tickets, usage,
-        usage_history, vault, webhook, workflows,
+        alerts, approvals, audit, conversations, crawls, deletions, handover, invitations, keys, logs, members, plan,
+        sources, synonyms, tickets, usage, usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
         .routes(routes!(keys::create, keys::list))
         .routes(routes!(keys::get, keys::change, keys::delete))
         .routes(routes!(keys::rotate))
+        .routes(routes!(members::list))
+        .routes(routes!(members::change, members::delete))
+        .routes(routes!(invitations::create, invitations::list))
+        .routes(routes!(invitations::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(sources::texts::create, sources::texts::put, sources::list))
         .routes(routes!(sources::get, sources::texts::replace, sources::delete))
         .routes(routes!(sources::files::upload))
@@ -109,6 +117,7 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(webhook::rotate))
         .routes(routes!(webhook::test))
         .routes(routes!(webhook::deliveries))
+        .routes(routes!(webhook::replay))
         .routes(routes!(usage::get))
         .routes(routes!(usage_history::get))
         .routes(routes!(plan::get, plan::change))
@@ -116,6 +125,10 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(vault::rotate))
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
+        .routes(routes!(handover::assign))
+        .routes(routes!(handover::reply))
+        .routes(routes!(handover::give_back))
+        .routes(routes!(handover::close))
         .routes(routes!(tickets::list))
         .routes(routes!(deletions::create))
         .routes(routes!(deletions::list))
@@ -206,7 +219,6 @@ fn pages() -> Router<Api> {
     Router::new()
         .route("/openapi.json", get(openapi_json))
         .route("/schemas/connector.json", get(admin::definitions::schema))
-        .route("/console", get(console::page))
         .route("/oauth/begin/{nonce}", get(oauth::begin))
         .route(authorization::REDIRECT, get(oauth::callback))
 }

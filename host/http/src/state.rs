@@ -9,7 +9,6 @@ use resly_service::App;
 use crate::{
     body::{Admission, ParserPools},
     body_memory::BodyMemory,
-    console::SignInLinks,
     edge,
     metrics::{MetricsAccess, Prometheus},
     readiness::Readiness,
@@ -20,7 +19,6 @@ use crate::{
 #[derive(Clone)]
 pub struct Api {
     pub app: Arc<App>,
-    pub sign_ins: Arc<SignInLinks>,
     pub prometheus: Arc<Prometheus>,
     pub metrics_access: Arc<MetricsAccess>,
     pub readiness: Arc<Readiness>,

@@ -2,7 +2,10 @@
 //!
 //! Secrets, hashes, sealed bytes and the host's own bookkeeping are not in the registry.
 
-use resly_core::conversation::{CLIENT_NAME_BYTES, is_client_name};
+use resly_core::{
+    conversation::{CLIENT_NAME_BYTES, is_client_name},
+    ticket::{PRIORITIES, STATUSES},
+};
 
 use crate::error::RestError;
 
@@ -252,7 +255,8 @@ tables! {
     }
     "conversations", "Conversations with the assistant.", [Update] {
         "id" Uuid; "organization_id" Uuid; "name" Text null; "visitor_id" Uuid null; "tags" Texts Update host;
-        "created_at" Timestamp; "updated_at" Timestamp;
+        "state" Text; "assignee_id" Uuid null; "handed_over_by" Text null; "handed_over_at" Timestamp null;
+        "summary" Text null; "closed_at" Timestamp null; "created_at" Timestamp; "updated_at" Timestamp;
     }
     refers {
         "conversations_visitor_id_fkey": "visitor_id" -> "visitors";
@@ -266,22 +270,32 @@ tables! {
     }
     "messages", "Messages of conversations. One that an edited history replaced has `superseded_at`.", [] {
         "id" Uuid; "organization_id" Uuid; "conversation_id" Uuid; "position" Bigint; "client_id" Text null;
-        "role" Text; "content" Text; "status" Text; "finish_reason" Text null; "citations" Jsonb;
+        "role" Text; "author_id" Uuid null; "content" Text; "status" Text; "finish_reason" Text null; "citations" Jsonb;
         "input_tokens" Bigint null; "cached_input_tokens" Bigint null; "output_tokens" Bigint null;
         "tokens_estimated" Boolean null; "superseded_at" Timestamp null; "created_at" Timestamp; "updated_at" Timestamp;
     }
     refers {
         "messages_conversation_id_fkey": "conversation_id" -> "conversations";
     }
+    "ticket_comments", "What people wrote below tickets.", [Insert Delete] {
+        "id" Uuid Insert host; "organization_id" Uuid; "ticket_id" Uuid Insert; "author_id" Uuid null Insert;
+        "body" Text Insert; "created_at" Timestamp; "updated_at" Timestamp;
+    }
+    refers {
+        "ticket_comments_ticket_id_fkey": "ticket_id" -> "tickets";
+    }
     "tickets", "Requests of customers for a person.", [Insert Update Delete] {
         "id" Uuid Insert host; "organization_id" Uuid; "conversation_id" Uuid null Always; "subject" Text Always;
-        "body" Text Always; "status" Text Always = "open"; "created_at" Timestamp; "updated_at" Timestamp;
+        "body" Text Always; "status" Text Always = "open"; "priority" Text Always = "normal";
+        "assignee_id" Uuid null Always; "requester" Text null Always; "due_at" Timestamp null Always;
+        "tags" Texts Update host; "created_at" Timestamp; "updated_at" Timestamp;
     }
     refers {
         "tickets_conversation_id_fkey": "conversation_id" -> "conversations";
     }
     checks {
-        "status": Rule::OneOf(&["open", "pending", "resolved", "closed"]);
+        "status": Rule::OneOf(&STATUSES);
+        "priority": Rule::OneOf(&PRIORITIES);
     }
     "usage", "What is counted, by month, meter and environment.", [] {
         "id" Uuid; "organization_id" Uuid; "period_start" Timestamp; "meter" Text; "environment" Text; "used" Bigint;
@@ -311,7 +325,7 @@ mod tests {
 
     #[test]
     fn every_table_has_the_columns_that_jobs_rely_on_and_nothing_secret() {
-        assert_eq!(TABLES.len(), 10);
+        assert_eq!(TABLES.len(), 11);
         for table in TABLES {
             for column in ["id", "organization_id", "created_at", "updated_at"] {
                 let column = table.column(column).unwrap();
@@ -336,7 +350,7 @@ mod tests {
             }
         }
         let writable: Vec<_> = TABLES.iter().filter(|t| !t.verbs.is_empty()).map(|t| t.name).collect();
-        assert_eq!(writable, ["conversations", "knowledge_sources", "tickets", "visitors"]);
+        assert_eq!(writable, ["conversations", "knowledge_sources", "ticket_comments", "tickets", "visitors"]);
     }
     #[test]
     fn values_that_break_a_rule_are_refused_as_postgresql_refuses_them() {

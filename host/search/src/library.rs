@@ -25,8 +25,12 @@ use resly_core::{
 };
 
 mod add;
+mod explain;
 
-pub use self::add::{AddError, Added, NewText, Progress};
+pub use self::{
+    add::{AddError, Added, NewText, Progress},
+    explain::{ExplainedPassage, Explanation},
+};
 use crate::{
     anchor::section_url,
     calibration::{Calibrator, Meaning},
@@ -197,22 +201,34 @@ impl Library {
         limit: usize,
         typing: Typing,
     ) -> Result<Vec<Passage>, RetrieveError> {
+        let ranked = self.rank(organization, query, limit, typing).await?;
+        Ok(ranked.map(|ranked| ranked.passages).unwrap_or_default())
+    }
+
+    /// Finds the best passages. `None` when there is nothing to search in.
+    async fn rank(
+        &self,
+        organization: OrganizationId,
+        query: &str,
+        limit: usize,
+        typing: Typing,
+    ) -> Result<Option<Ranked>, RetrieveError> {
         let query = &query[..query.floor_char_boundary(LONGEST_QUERY)];
         if query.trim().is_empty() || limit == 0 {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         // An organization whose knowledge never changed has no sources.
         let version = self.version(organization).await?;
         if version == 0 {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let Some(snapshot) = self.snapshots.get(organization, version).await? else {
             tracing::warn!(%organization, "the knowledge is still being indexed; nothing is found meanwhile");
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let reranker = self.reranker.as_deref().filter(|_| typing == Typing::Finished);
         let candidates = limit.saturating_mul(CANDIDATES);
-        let (matches, near) = futures::join!(
+        let (mut matches, near) = futures::join!(
             self.match_words(organization, &snapshot, query, typing, candidates),
             self.match_vectors(&snapshot, query, candidates),
         );
@@ -222,18 +238,18 @@ impl Library {
             false => self.calibrator.meaning(language, PATIENCE).await,
         };
         let judge = if self.embedder.is_lexical() { judge_lexical } else { judge };
+        let coverage = matches.as_ref().map(|matches| matches.coverage);
+        let word_scores = matches.as_mut().map(|matches| std::mem::take(&mut matches.scores)).unwrap_or_default();
         tracing::debug!(
-            coverage = matches.as_ref().map(|matches| matches.coverage),
+            coverage,
             nearest = near.first().map(|(_, cosine)| *cosine),
             ?meaning,
             "what words and vectors say of a question"
         );
-        let Rankings { by_words, by_vector, vector_weight } = judge(matches, &near, meaning);
-        let mut fused = fuse(&[(by_words.as_slice(), 1.0), (by_vector.as_slice(), vector_weight)]);
+        let rankings = judge(matches, &near, meaning);
+        let Rankings { by_words, by_vector, vector_weight } = &rankings;
+        let mut fused = fuse(&[(by_words.as_slice(), 1.0), (by_vector.as_slice(), *vector_weight)]);
         fused.truncate(if reranker.is_some() { limit.max(MOST_RERANKED) } else { limit });
-        if fused.is_empty() {
-            return Ok(Vec::new());
-        }
         let ids: Vec<PassageId> = fused.iter().map(|(id, _)| *id).collect();
         // An older snapshot may have passages that were deleted since.
         let passages = if snapshot.version >= version { &snapshot.passages } else { &Passages::default() };
@@ -247,7 +263,7 @@ impl Library {
             rerank(reranker, query, &mut passages).await;
             passages.truncate(limit);
         }
-        Ok(passages)
+        Ok(Some(Ranked { passages, rankings, fused: ids, word_scores, near, coverage, language, snapshot }))
     }
 
     /// The passages that have the question's words. `None` when there is no index to search.
@@ -312,6 +328,20 @@ impl Library {
             }
         }
     }
+}
+
+/// What was found for a question, and what each way of finding said of it.
+struct Ranked {
+    passages: Vec<Passage>,
+    rankings: Rankings,
+    /// The passages in the order of the fused rankings.
+    fused: Vec<PassageId>,
+    /// What the passages that words found scored, best first.
+    word_scores: Vec<f32>,
+    near: Vec<(PassageId, f32)>,
+    coverage: Option<f32>,
+    language: Language,
+    snapshot: Arc<Snapshot>,
 }
 
 #[async_trait]

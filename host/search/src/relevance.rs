@@ -74,7 +74,7 @@ mod tests {
     /// Passages by their numbers.
     fn matches(coverage: f32, passages: &[u128]) -> Option<Matches> {
         let passages = passages.iter().map(|n| id(*n)).collect();
-        Some(Matches { passages, coverage, language: Language::English })
+        Some(Matches { passages, scores: Vec::new(), coverage, language: Language::English })
     }
 
     fn near(cosines: &[(u128, f32)]) -> Vec<(PassageId, f32)> {

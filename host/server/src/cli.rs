@@ -4,6 +4,7 @@ mod connector;
 mod database;
 mod key;
 mod knowledge;
+mod members;
 mod operator;
 
 use std::{collections::BTreeMap, path::PathBuf};
@@ -14,6 +15,7 @@ pub use self::{
     connector::ConnectorSubcommand,
     database::{ComponentPlace, DatabaseSubcommand},
     key::{KeyOptions, KeySubcommand},
+    members::LinkOptions,
     operator::{OperatorSubcommand, SubscriptionOptions, TermsOptions},
 };
 use crate::{
@@ -34,6 +36,8 @@ pub enum Subcommand {
     },
     /// The keys of an organization that there is.
     Key(KeySubcommand),
+    /// Makes a link that signs somebody in at the console.
+    SignInLink(LinkOptions),
     OpenApi,
     Database(DatabaseSubcommand),
     /// What an operator does with organizations, plans and subscriptions.
@@ -85,6 +89,7 @@ fn command() -> Command {
                 .args(settings()),
         )
         .subcommand(key::command(&settings()))
+        .subcommand(members::command(&settings()))
         .subcommand(connector::command())
         .subcommand(database::command(&settings()))
         .subcommands(operator::commands(&settings()))
@@ -134,9 +139,10 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
     }
     let database = (name == "db").then(|| database::parse(matches)).flatten();
     let key = (name == "key").then(|| key::parse(matches)).flatten();
+    let link = (name == "members").then(|| members::parse(matches)).flatten();
     let (matches, rotate) = match matches.subcommand() {
         Some((verb, own)) if name == "vault" => (own, verb == "rotate"),
-        Some((_, own)) if name == "key" || name == "db" => (own, false),
+        Some((_, own)) if ["key", "db", "members"].contains(&name) => (own, false),
         _ => (matches, false),
     };
     let text = |name: &str| matches.try_get_one::<String>(name).ok().flatten().cloned();
@@ -144,6 +150,7 @@ fn from_matches(matches: &ArgMatches) -> Invocation {
         "db" => database.map_or(Subcommand::OpenApi, Subcommand::Database),
         "vault" => Subcommand::Vault { rotate },
         "key" => key.map_or(Subcommand::OpenApi, Subcommand::Key),
+        "members" => link.map_or(Subcommand::OpenApi, Subcommand::SignInLink),
         "serve" => Subcommand::Serve,
         "demo" => Subcommand::Demo,
         "healthcheck" => Subcommand::HealthCheck,

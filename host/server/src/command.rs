@@ -13,10 +13,14 @@ use crate::{
     cli::{self, ConnectorSubcommand, Subcommand},
     compose::{self, Doubles},
     config::{Config, LogFormat},
-    database, demo, knowledge_import, local_host, logging, memory, new_key, operator, secrets, serve, vault,
+    database, demo, knowledge_import, local_host, logging, memory, new_key, operator, secrets, serve, sign_in_link,
+    vault,
 };
 use anyhow::Context;
-use resly_core::time::{Clock, SystemClock};
+use resly_core::{
+    actor::{self, Actor},
+    time::{Clock, SystemClock},
+};
 use resly_http::{Api, edge::descriptors, router};
 use resly_manifest::openapi::ImportOptions;
 use resly_service::random::OsRandom;
@@ -104,9 +108,16 @@ fn run() -> anyhow::Result<()> {
             Subcommand::Demo => run_demo(config).await,
             Subcommand::HealthCheck => local_host::check_health(config.listen).await,
             Subcommand::Init { organization } => print(&format!("{}\n", new_key::init(&config, &organization).await?)),
-            Subcommand::Key(verb) => print(&format!("{}\n", new_key::run(&config, verb).await?)),
+            Subcommand::Key(verb) => {
+                let run = new_key::run(&config, verb);
+                print(&format!("{}\n", actor::within(Actor::operator(SystemClock.now()), run).await?))
+            }
+            Subcommand::SignInLink(options) => print(&format!("{}\n", sign_in_link::run(&config, options).await?)),
             Subcommand::Connector(verb) => connector(config, verb).await,
-            Subcommand::Operator(verb) => print(&operator::run(&config, verb).await?),
+            Subcommand::Operator(verb) => {
+                let run = operator::run(&config, verb);
+                print(&actor::within(Actor::operator(SystemClock.now()), run).await?)
+            }
             Subcommand::Database(verb) => {
                 let outcome = database::run(&config, verb).await?;
                 print(&outcome.text)?;

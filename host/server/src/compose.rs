@@ -45,6 +45,7 @@ use resly_service::{
     component_store::ComponentStore,
     crawls,
     keyring::Keyring,
+    members::Passwords,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
     places::Places,
     random::OsRandom,
@@ -275,6 +276,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         public_url,
         keyring: Keyring::new(store.clone(), pepper, changes.clone(), Arc::clone(&clock), Arc::clone(&random)),
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
+        passwords: Passwords::default(),
         hooks,
         biller: config.biller.clone(),
         schedule: config.health_checks,
@@ -302,7 +304,6 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     });
     Ok(Api {
         app,
-        sign_ins: Arc::default(),
         prometheus: Arc::new(prometheus),
         metrics_access: Arc::new(metrics_access(config)),
         readiness: Arc::default(),

@@ -14,6 +14,7 @@ use resly_service::{
     App,
     connections::{self, ConnectionError, NewConnection},
     keys::{self, KeyError, KeyIssuer, NewKey},
+    members::{Role, links},
     organizations::{self, BadName, OrganizationError, OrganizationName},
 };
 use serde_json::json;
@@ -66,7 +67,7 @@ pub async fn prepare(api: &Api, url: &str, progress: &(dyn Fn(String) + Sync)) -
         api_key: key("demo", &both, None).await?,
         admin_key: key("demo admin", &all, None).await?,
         small_key: key("demo, capped", &both, Some(SMALL_CAP)).await?,
-        console_url: format!("{url}/console?token={}", api.sign_ins.invite(app, organization)),
+        console_url: links::url(url, &links::create(app, organization, Role::Owner).await?),
     })
 }
 

@@ -7,7 +7,7 @@ use resly_core::metrics::names;
 use resly_service::{
     App, checks,
     cluster::{self, changes},
-    crawls, deletions, retention, sources, upload,
+    crawls, deletions, members, retention, sources, upload,
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
@@ -183,12 +183,15 @@ async fn expire(app: &Arc<App>) -> bool {
     if let Some(sources @ 1..) = sources {
         tracing::info!(sources, "deleted sources that dead hosts were adding");
     }
+    let sign_ins =
+        logged(members::forget_ended(app).await, "sessions and invitations that have ended could not be deleted");
     let warned = logged(store.warn_of_expiry(now).await, "credentials that end could not be looked for");
     calls.is_some()
         && conversations.is_some()
         && deliveries.is_some()
         && uploads.is_some()
         && sources.is_some()
+        && sign_ins.is_some()
         && warned.is_some()
 }
 

@@ -20,5 +20,6 @@ pub mod new_key;
 pub mod operator;
 pub mod secrets;
 pub mod serve;
+pub mod sign_in_link;
 pub mod store_copy;
 pub mod vault;

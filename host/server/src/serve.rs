@@ -52,7 +52,7 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves and runs the jobs until `stop` is true, then drains.
 pub async fn serve(api: Api, listener: TcpListener, mut stop: watch::Receiver<bool>) {
-    let router = router::router(api.clone());
+    let router = router::router(api.clone(), resly_console::router(&api));
     let Api { app, connection_limiter: limiter, prometheus, drain: patience, .. } = api.clone();
     if let Ok(address) = listener.local_addr() {
         app.public_url.get_or_init(|| url(None, address));

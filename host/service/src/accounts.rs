@@ -120,7 +120,8 @@ impl Accounts {
         }
     }
 
-    fn has_client(&self, connection: &Connection, installable: &Installable) -> bool {
+    /// Whether there is an OAuth app's client: the connection's own, or the operator's.
+    pub fn has_client(&self, connection: &Connection, installable: &Installable) -> bool {
         !matches!(self.client(connection, installable), AppClient::None)
     }
 

@@ -32,6 +32,7 @@ use crate::{
     cluster::{Cluster, changes::Changes},
     component_store::ComponentStore,
     keyring::Keyring,
+    members::Passwords,
     outbound::CredentialSealer,
     places::Places,
     rates::Rates,
@@ -85,6 +86,7 @@ pub struct App {
     pub wrapping: Wrapping,
     pub keyring: Keyring,
     pub rates: Rates,
+    pub passwords: Passwords,
     pub hooks: WebhookDispatcher,
     /// With what the operator's biller signs. Without it, its events aren't taken.
     pub biller: Option<SigningSecrets>,

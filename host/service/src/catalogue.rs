@@ -1,6 +1,6 @@
 //! The catalogue: the bundled connectors, then the organization's own; and which versions may be installed.
 
-use std::{cmp::Reverse, sync::Arc};
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -108,8 +108,23 @@ impl ConnectorCatalog {
         let own = self.store.connector_versions(organization, id).await?;
         let own = own.into_iter().map(|stored| self.entry(stored));
         let mut versions: Vec<CatalogEntry> = bundled.into_iter().chain(own).collect();
-        versions.sort_by_cached_key(|listed| Reverse(version_order(&listed.installable.manifest.version)));
+        newest_first(&mut versions);
         Ok(versions)
+    }
+
+    /// All versions of each connector, the newest first: the bundled connectors, then the organization's own by id.
+    #[boxed]
+    pub async fn by_connector(&self, organization: OrganizationId) -> Result<Vec<Vec<CatalogEntry>>, StoreError> {
+        let mut own: BTreeMap<String, Vec<CatalogEntry>> = BTreeMap::new();
+        for stored in self.store.list_connectors(organization).await? {
+            let entry = self.entry(stored);
+            own.entry(entry.installable.manifest.id.clone()).or_default().push(entry);
+        }
+        for versions in own.values_mut() {
+            newest_first(versions);
+        }
+        let bundled = self.bundle.installables().map(|bundled| vec![CatalogEntry::bundled(bundled)]);
+        Ok(bundled.chain(own.into_values()).collect())
     }
 
     /// Chooses this version, or the newest that may be installed. When none may, the error says why the newest may not.
@@ -214,6 +229,10 @@ impl CatalogEntry {
     fn asking(&self) -> RequestedGrants {
         RequestedGrants { manifest: Manifest::clone(&self.installable.manifest), signer: self.signer }
     }
+}
+
+fn newest_first(versions: &mut [CatalogEntry]) {
+    versions.sort_by_cached_key(|listed| Reverse(version_order(&listed.installable.manifest.version)));
 }
 
 /// Orders by precedence (Semantic Versioning 2.0.0, item 11). An invalid version sorts first; a manifest's check

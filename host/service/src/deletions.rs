@@ -8,11 +8,11 @@ use resly_core::{
     boxed,
     error::StoreError,
     id::{DeletionId, OrganizationId},
-    principal::Principal,
 };
 use resly_store::{Deletion, DeletionQuery, DueDeletion, NewDeletion};
 use resly_vault::VaultError;
 use sha2::Sha256;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -45,10 +45,14 @@ pub enum DeletionError {
 }
 
 /// Accepts a request to delete what is stored about a visitor, whom the text names by the client's id or by ours. The
-/// answers that are being written to the visitor are cancelled.
+/// answers that are being written to the visitor are cancelled. `by` is the key, or the person, who asks.
 #[boxed]
-pub async fn request(app: &App, principal: &Principal, name_or_id: String) -> Result<Deletion, DeletionError> {
-    let organization = principal.organization;
+pub async fn request(
+    app: &App,
+    organization: OrganizationId,
+    by: Uuid,
+    name_or_id: String,
+) -> Result<Deletion, DeletionError> {
     let visitor = app.store.find_visitor(organization, &name_or_id).await?.unwrap_or(name_or_id);
     let now = app.clock.now();
     let new = NewDeletion {
@@ -56,7 +60,7 @@ pub async fn request(app: &App, principal: &Principal, name_or_id: String) -> Re
         organization,
         visitor_hash: hash(app, organization, &visitor).await?,
         visitor,
-        requested_by: principal.key,
+        requested_by: by,
         now,
     };
     app.store.request_deletion(new).await?.ok_or(DeletionError::NoVisitor)

@@ -67,6 +67,8 @@ impl KeySpec {
 #[derive(Clone, Debug)]
 pub struct Identity {
     pub principal: Arc<Principal>,
+    /// The key's name.
+    pub name: String,
     /// The first key of a chain of rotations.
     pub lineage: KeyId,
     pub rate_limits: RateLimits,
@@ -244,9 +246,9 @@ impl Keyring {
 
 impl From<StoredKey> for Remembered {
     fn from(stored: StoredKey) -> Self {
-        let StoredKey { principal, lineage, rate_limits, features, secret_hash, expires_at, .. } = stored;
+        let StoredKey { principal, name, lineage, rate_limits, features, secret_hash, expires_at, .. } = stored;
         let rate_limits = rate_limits.unwrap_or_else(|| RateLimits::usual(principal.kind));
-        let identity = Identity { principal: Arc::new(principal), lineage, rate_limits, features };
+        let identity = Identity { principal: Arc::new(principal), name, lineage, rate_limits, features };
         Self { identity: Arc::new(identity), secret_hash, expires_at }
     }
 }

@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive};
 
-use resly_core::{boxed, error::StoreError, id::OrganizationId, meter::Meter, plan::Overrides, time::Clock};
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::OrganizationId,
+    meter::{Meter, UsageReport},
+    plan::Overrides,
+    time::Clock,
+};
 use resly_store::{Plan, Store, SubscribeError};
 
 use crate::{App, FieldError};
@@ -27,6 +34,23 @@ impl From<StoreError> for PlanError {
     fn from(error: StoreError) -> Self {
         Self::Refused(error.into())
     }
+}
+
+/// What an organization may use, and what it used this month.
+pub struct PlanOverview {
+    pub plan: Plan,
+    /// The plan's name for people.
+    pub title: String,
+    pub usage: UsageReport,
+}
+
+#[boxed]
+pub async fn overview(app: &App, organization: OrganizationId) -> Result<PlanOverview, StoreError> {
+    let plan = app.store.plan(organization).await?;
+    let defined = app.store.plan_definition(plan.id.clone()).await?;
+    let title = defined.map_or_else(|| plan.id.to_string(), |defined| defined.title);
+    let usage = app.store.usage(organization, app.clock.now()).await?;
+    Ok(PlanOverview { plan, title, usage })
 }
 
 /// Adds terms of the organization's own: all of them, or none. Limits hold from the next request on.

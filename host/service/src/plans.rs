@@ -4,6 +4,7 @@
 use resly_core::{
     boxed,
     error::StoreError,
+    id::OrganizationId,
     plan::{Feature, Features, Overrides, PlanId, Terms},
     time::Clock,
 };
@@ -55,6 +56,15 @@ pub struct LacksFeature {
     pub feature: Feature,
     /// The plans that have it: ids and titles.
     pub plans: Vec<(PlanId, String)>,
+}
+
+/// Why an organization can't use a feature.
+#[derive(Debug, thiserror::Error)]
+pub enum FeatureError {
+    #[error(transparent)]
+    Lacks(#[from] LacksFeature),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 fn alternatives(plans: &[(PlanId, String)]) -> String {
@@ -110,6 +120,15 @@ pub async fn change(
 pub async fn lacks(store: &Store, feature: Feature) -> Result<LacksFeature, StoreError> {
     let plans = store.plans_with(feature).await?;
     Ok(LacksFeature { feature, plans: plans.into_iter().map(|plan| (plan.id, plan.title)).collect() })
+}
+
+/// Requires that the organization's plan has a feature.
+#[boxed]
+pub async fn require(store: &Store, organization: OrganizationId, feature: Feature) -> Result<(), FeatureError> {
+    if store.plan(organization).await?.terms.features.has(feature) {
+        return Ok(());
+    }
+    Err(lacks(store, feature).await?.into())
 }
 
 fn check_title(title: &str, mistakes: &mut Vec<FieldError>) {

@@ -20,7 +20,9 @@ use resly_vault::{Credentials, Vault, VaultError};
 use secrecy::SecretString;
 use serde_json::json;
 
-pub use self::settings::{RotatedSecret, SavedWebhook, WebhookError, WebhookSpec, rotate_secret, set};
+pub use self::settings::{
+    RotatedSecret, SavedWebhook, WebhookError, WebhookOverview, WebhookSpec, overview, replay, rotate_secret, set,
+};
 
 /// Messages that one host sends at a time.
 const AT_ONCE: u32 = 8;

@@ -5,7 +5,7 @@ use resly_core::{
     connector::call::{CallError, ConnectionStore},
     error::StoreError,
     id::{ConnectionId, OrganizationId, WorkflowId},
-    workflow::{Workflow, WorkflowStore},
+    workflow::{HAND_OVER, Workflow, WorkflowStore},
 };
 
 use crate::{App, FieldError};
@@ -36,7 +36,7 @@ pub struct WorkflowSpec {
     pub triggers: Vec<String>,
     /// The id of the connection that a match is about.
     pub connection: Option<String>,
-    /// The action of that connection that a match asks for.
+    /// The action of that connection that a match asks for, or [`HAND_OVER`] without a connection.
     pub action: Option<String>,
     /// What a match adds to the model's instructions.
     pub instructions: Option<String>,
@@ -84,8 +84,10 @@ async fn check(
     let was_read = |path: &str| !unread.iter().any(|mistake| mistake.path == path);
     let wanted = connection.as_deref().map(str::parse::<ConnectionId>);
     match wanted {
+        None if action.as_deref() == Some(HAND_OVER) => {}
         None if action.is_some() && was_read("connection") => {
-            mistakes.push(FieldError::new("connection", "missing: `action` is an action of one"));
+            let missing = format!("missing: `action` is an action of one, or `{HAND_OVER}` without a connection");
+            mistakes.push(FieldError::new("connection", missing));
         }
         None => {}
         Some(Err(_)) => mistakes.push(FieldError::new("connection", "there is no such connection")),
@@ -127,9 +129,13 @@ fn check_texts(spec: &WorkflowSpec) -> Vec<FieldError> {
     if spec.instructions.as_ref().is_some_and(|text| text.len() > 8_000) {
         mistakes.push(FieldError::new("instructions", "at most 8,000 bytes are expected"));
     }
-    let nothing = spec.connection.is_none() && spec.instructions.is_none();
+    let hands_over = spec.action.as_deref() == Some(HAND_OVER);
+    let nothing = spec.connection.is_none() && spec.instructions.is_none() && !hands_over;
     if nothing && was_read("connection") && was_read("instructions") {
-        mistakes.push(FieldError::new("$", "a rule needs a `connection`, `instructions`, or both"));
+        mistakes.push(FieldError::new(
+            "$",
+            "a rule needs a `connection`, `instructions`, or both, or the action `hand_over`",
+        ));
     }
     mistakes
 }

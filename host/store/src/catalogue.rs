@@ -1,6 +1,7 @@
 //! The connectors that organizations defined or uploaded: their versions, and their code by its digest.
 //! [`crate::uploads`] has how an upload is compiled.
 
+mod audited;
 mod bounds;
 
 use std::time::Duration;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     RowScope, Store,
+    audit::Author,
     columns::select,
     components::{self, objects},
     error::failed,
@@ -299,8 +301,16 @@ impl Store {
         if let Some(wasm) = &new.wasm {
             self.put_parts(new.component, wasm, new.now).await?;
         }
+        let by = Author::current();
         self.write(RowScope::Host, "store a connector", move |mut db| {
-            Box::pin(async move { Ok(put(&mut db, &new).await?) })
+            Box::pin(async move {
+                let known = audited::is_known(&mut db, &by, &new).await?;
+                let saved = put(&mut db, &new).await?;
+                if !known {
+                    audited::stored(&mut db, &by, &new, saved).await?;
+                }
+                Ok(saved)
+            })
         })
         .await
     }
@@ -313,8 +323,13 @@ impl Store {
         id: String,
         version: String,
     ) -> Result<VersionRemoval, StoreError> {
+        let by = Author::current();
         self.write(RowScope::Host, "delete a connector's version", move |mut db| {
-            Box::pin(async move { Ok(delete(&mut db, organization, &id, &version).await?) })
+            Box::pin(async move {
+                let removal = delete(&mut db, organization, &id, &version).await?;
+                audited::deleted(&mut db, &by, organization, (&id, &version), &removal).await?;
+                Ok(removal)
+            })
         })
         .await
     }

@@ -1,5 +1,7 @@
 //! Connections: the connectors that organizations have installed.
 
+mod audited;
+mod change;
 mod port;
 
 use std::collections::BTreeMap;
@@ -17,70 +19,17 @@ use resly_core::{
 use resly_manifest::AuthType;
 use serde_json::Value;
 
+use self::audited::view;
+pub use self::change::{ConnectionChange, CredentialsExpiry};
 use crate::{
     Store, accounts, alerts,
+    audit::{Author, Subject},
     columns::{returning, select},
     error::failed,
     health,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
 };
-
-/// A change of a connection. Members that are `None` stay as they are.
-#[derive(Clone, Debug, Default)]
-pub struct ConnectionChange {
-    pub name: Option<String>,
-    pub settings: Option<Value>,
-    pub auth: Option<AuthType>,
-    /// `Some(None)` deletes them.
-    pub credentials: Option<Option<SealedCredentials>>,
-    pub policy: Option<Policy>,
-    pub mappings: Option<BTreeMap<String, String>>,
-    pub version: Option<String>,
-    pub environment: Option<Environment>,
-    /// Whether the last test no longer counts, because what it tested has changed.
-    pub reset_test: bool,
-    /// Whether all accounts are deleted, because what was authorized has changed.
-    pub forget_accounts: bool,
-    /// Whether a connection that waits for a credential has one now.
-    pub credential_renewed: bool,
-    /// The status of an enabled connection after the change. It is enabled again when it has passed a test.
-    pub demote_to: Option<ConnectionStatus>,
-    /// Whether an admin has to enable it again, because they haven't agreed to what it is now.
-    pub needs_enabling: bool,
-    /// The revision that the admin saw. When the connection has another one, nothing changes.
-    pub expected_revision: Option<u64>,
-    pub expiry: Option<CredentialsExpiry>,
-}
-
-/// When credentials end, as an admin says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CredentialsExpiry {
-    /// `None` is never.
-    pub ends: Option<Timestamp>,
-    pub now: Timestamp,
-}
-
-impl ConnectionChange {
-    /// Whether it changes nothing of this connection.
-    pub fn is_none(&self, connection: &Connection) -> bool {
-        fn same<T: PartialEq>(new: Option<&T>, have: &T) -> bool {
-            new.is_none_or(|new| new == have)
-        }
-        same(self.name.as_ref(), &connection.name)
-            && same(self.settings.as_ref(), &connection.settings)
-            && (self.auth.is_none() || self.auth == connection.auth)
-            && self.credentials.is_none()
-            && same(self.policy.as_ref(), &connection.policy)
-            && same(self.mappings.as_ref(), &connection.mappings)
-            && same(self.version.as_ref(), &connection.version)
-            && same(self.environment.as_ref(), &connection.environment)
-            && !(self.reset_test || self.forget_accounts || self.credential_renewed || self.needs_enabling)
-            && self.demote_to.is_none()
-            && self.expiry.is_none()
-            && same(self.expected_revision.as_ref(), &connection.revision)
-    }
-}
 
 #[derive(sqlx_macros::FromRow)]
 struct ConnectionRow {
@@ -123,6 +72,19 @@ impl ConnectionRow {
             revision: self.revision.0,
         })
     }
+}
+
+/// A connection, which no other transaction changes until this one ends.
+async fn find_locked(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: ConnectionId,
+) -> Result<Option<Connection>, sqlx::Error> {
+    let sql = db.pick(
+        select!(connection, "FROM connections WHERE id = $1 AND organization_id = $2"),
+        select!(connection, "FROM connections WHERE id = $1 AND organization_id = $2 FOR UPDATE"),
+    );
+    row!(db, ConnectionRow, sql, Id(id.0), Id(organization.0))?.map(ConnectionRow::connection).transpose()
 }
 
 async fn insert(db: &mut Conn<'_>, new: &Connection) -> Result<(), sqlx::Error> {
@@ -226,9 +188,13 @@ impl Store {
     /// Creates a connection. `ends` is when its credential ends, if an admin knows that.
     #[boxed]
     pub async fn create_connection(&self, new: Connection, ends: Option<Timestamp>) -> Result<(), StoreError> {
+        let by = Author::current();
         self.write(new.organization, "create a connection", move |mut db| {
             Box::pin(async move {
                 insert(&mut db, &new).await?;
+                let after = view(&new, None)?;
+                by.created(&mut db, new.organization, "connection.create", Subject::new(new.id, &new.name), after)
+                    .await?;
                 if ends.is_some() {
                     alerts::set_expiry(&mut db, new.organization, new.id, ends, new.created_at).await?;
                 }
@@ -262,8 +228,18 @@ impl Store {
         id: ConnectionId,
         change: ConnectionChange,
     ) -> Result<Option<Connection>, StoreError> {
+        let by = Author::current();
         self.write(organization, "change a connection", move |mut db| {
-            Box::pin(async move { Ok(update(&mut db, organization, id, &change).await?) })
+            Box::pin(async move {
+                let before = if by.is_known() { find_locked(&mut db, organization, id).await? } else { None };
+                let updated = update(&mut db, organization, id, &change).await?;
+                if let (Some(before), Some(after)) = (before, &updated) {
+                    let subject = Subject::new(id, &before.name);
+                    let (before, after) = (view(&before, None)?, view(after, Some(&change))?);
+                    by.changed(&mut db, organization, "connection.change", subject, before, after).await?;
+                }
+                Ok(updated)
+            })
         })
         .await
     }
@@ -301,8 +277,15 @@ impl Store {
         id: ConnectionId,
         now: Timestamp,
     ) -> Result<Option<Vec<(AccountKey, Account)>>, StoreError> {
+        let by = Author::current();
         self.write(organization, "delete a connection", move |mut db| {
             Box::pin(async move {
+                if by.is_known()
+                    && let Some(before) = find_locked(&mut db, organization, id).await?
+                {
+                    let subject = Subject::new(id, &before.name);
+                    by.deleted(&mut db, organization, "connection.delete", subject, view(&before, None)?).await?;
+                }
                 let accounts = accounts::of(&mut db, organization, id).await?;
                 let deleted = execute!(
                     db,
@@ -324,6 +307,7 @@ impl Store {
     #[boxed]
     pub async fn enable_connection(&self, seen: &Connection) -> Result<bool, StoreError> {
         let (organization, id, revision) = (Id(seen.organization.0), Id(seen.id.0), Count(seen.revision));
+        let (by, before) = (Author::current(), seen.clone());
         self.write(seen.organization, "enable a connection", move |mut db| {
             Box::pin(async move {
                 let changed = execute!(
@@ -335,6 +319,9 @@ impl Store {
                     revision,
                     true
                 )?;
+                if changed > 0 {
+                    audited::status(&mut db, &by, &before, ConnectionStatus::Enabled).await?;
+                }
                 Ok(changed > 0)
             })
         })
@@ -349,8 +336,14 @@ impl Store {
         id: ConnectionId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(organization, "disable a connection", move |mut db| {
             Box::pin(async move {
+                if by.is_known()
+                    && let Some(before) = find_locked(&mut db, organization, id).await?
+                {
+                    audited::status(&mut db, &by, &before, ConnectionStatus::Disabled).await?;
+                }
                 let changed = set_status(&mut db, organization, id, ConnectionStatus::Disabled).await?;
                 if changed {
                     alerts::close(&mut db, organization, id, None, now).await?;

@@ -1,9 +1,14 @@
-//! Conversations and their visitors: a turn finds or creates them, an admin lists them.
+//! Conversations and their visitors: a turn finds or creates them, an admin reads and lists them.
+
+mod list;
 
 use resly_core::{
     approval::ChatClient,
     boxed,
-    conversation::Message,
+    conversation::{
+        Message,
+        handover::{ConversationState, HandoverSource},
+    },
     error::StoreError,
     id::{ConversationId, KeyId, OrganizationId},
     principal::KeyKind,
@@ -15,12 +20,14 @@ use crate::{
     Store,
     error::failed,
     messages::{ALL, MessageRow},
-    page::Cursor,
-    query::Query,
     row_id::row_id,
     sql::{Conn, row, rows},
-    types::{Count, Id, Text, Time},
+    types::{Id, Text, Time, named},
 };
+
+#[cfg(test)]
+pub(crate) use self::list::list;
+pub use self::list::{ConversationQuery, ConversationSummary};
 
 /// A whole conversation.
 #[derive(Clone, Debug)]
@@ -29,30 +36,47 @@ pub struct ConversationRecord {
     /// The client's id of its visitor.
     pub visitor: Option<String>,
     pub created_at: Timestamp,
+    pub handling: Handling,
     /// In order, with the superseded ones.
     pub messages: Vec<Message>,
 }
 
-/// A conversation in a list.
+/// Who answers in a conversation, and since when.
 #[derive(Clone, Debug)]
-pub struct ConversationSummary {
-    pub id: ConversationId,
-    pub visitor: Option<String>,
-    /// The text of the first question.
-    pub first_question: Option<String>,
-    pub messages: u64,
-    pub created_at: Timestamp,
-    pub updated_at: Timestamp,
+pub struct Handling {
+    pub state: ConversationState,
+    /// The member who has it, or had it when it was closed.
+    pub assignee: Option<Uuid>,
+    /// Who asked for a person last, and when.
+    pub handed_over: Option<(HandoverSource, Timestamp)>,
+    /// What it was about then, for the agent.
+    pub summary: Option<String>,
+    pub closed_at: Option<Timestamp>,
 }
 
 #[derive(sqlx_macros::FromRow)]
-struct SummaryRow {
-    id: Id,
+struct RecordRow {
     visitor: Option<String>,
-    first_question: Option<String>,
-    messages: Count,
     created_at: Time,
-    updated_at: Time,
+    state: String,
+    assignee_id: Option<Id>,
+    handed_over_by: Option<String>,
+    handed_over_at: Option<Time>,
+    summary: Option<String>,
+    closed_at: Option<Time>,
+}
+
+impl RecordRow {
+    fn handling(&self) -> Result<Handling, sqlx::Error> {
+        let by = self.handed_over_by.clone().map(named).transpose()?;
+        Ok(Handling {
+            state: named(self.state.clone())?,
+            assignee: self.assignee_id.map(|id| id.0),
+            handed_over: by.zip(self.handed_over_at.map(|at| at.0)),
+            summary: self.summary.clone(),
+            closed_at: self.closed_at.map(|at| at.0),
+        })
+    }
 }
 
 /// A conversation that a turn has locked.
@@ -62,6 +86,8 @@ pub(crate) struct LockedConversation {
     pub position: i64,
     /// Whether this turn created it.
     pub is_new: bool,
+    /// Who answers in it.
+    pub state: ConversationState,
 }
 
 /// Finds a conversation by the client's name, under its key's lineage and visitor, or creates it. Locks it for `places`
@@ -79,14 +105,15 @@ pub(crate) async fn make(
 ) -> Result<Option<LockedConversation>, sqlx::Error> {
     let held = row!(
         db,
-        (Id, i64),
+        (Id, i64, String),
         "INSERT INTO conversations
              (id, organization_id, key_id, name, visitor_id, next_position, created_at, updated_at)
          VALUES ($1, $2, COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3), $4, $5, $6, $7, $7)
          ON CONFLICT (key_id, COALESCE(visitor_id, key_id), name) WHERE name IS NOT NULL DO UPDATE
-         SET next_position = conversations.next_position + excluded.next_position, updated_at = excluded.updated_at
+         SET next_position = conversations.next_position + excluded.next_position, updated_at = excluded.updated_at,
+             state = CASE WHEN conversations.state = 'closed' THEN 'ai' ELSE conversations.state END
          WHERE conversations.organization_id = excluded.organization_id
-         RETURNING id, next_position",
+         RETURNING id, next_position, state",
         Id(id.0),
         Id(organization.0),
         Id(key.0),
@@ -95,11 +122,11 @@ pub(crate) async fn make(
         places,
         Time(now)
     )?;
-    Ok(held.map(|(held, next)| LockedConversation {
-        id: ConversationId(held.0),
-        position: next - places,
-        is_new: held.0 == id.0,
-    }))
+    held.map(|(held, next, state)| {
+        let (id, is_new) = (ConversationId(held.0), held.0 == id.0);
+        Ok(LockedConversation { id, position: next - places, is_new, state: named(state)? })
+    })
+    .transpose()
 }
 
 /// Locks a conversation until the transaction ends, for `places` more messages. `None` for a conversation of another
@@ -107,6 +134,8 @@ pub(crate) async fn make(
 ///
 /// A conversation without a visitor becomes that of the visitor who continues it. It then loses the client's name.
 /// Otherwise a client that uses the name without a visitor would read this visitor's messages.
+///
+/// A closed conversation is the assistant's again.
 pub(crate) async fn lock(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -117,18 +146,23 @@ pub(crate) async fn lock(
 ) -> Result<Option<LockedConversation>, sqlx::Error> {
     let held = row!(
         db,
-        (i64,),
+        (i64, String),
         "UPDATE conversations SET next_position = next_position + $3, updated_at = $4,
+             state = CASE WHEN state = 'closed' THEN 'ai' ELSE state END,
              name = CASE WHEN visitor_id IS NULL AND $5 IS NOT NULL THEN NULL ELSE name END,
              visitor_id = COALESCE(visitor_id, $5)
-         WHERE id = $1 AND organization_id = $2 AND (visitor_id IS NULL OR visitor_id = $5) RETURNING next_position",
+         WHERE id = $1 AND organization_id = $2 AND (visitor_id IS NULL OR visitor_id = $5)
+         RETURNING next_position, state",
         Id(id.0),
         Id(organization.0),
         places,
         Time(now),
         visitor
     )?;
-    Ok(held.map(|(next,)| LockedConversation { id, position: next - places, is_new: false }))
+    held.map(|(next, state)| {
+        Ok(LockedConversation { id, position: next - places, is_new: false, state: named(state)? })
+    })
+    .transpose()
 }
 
 /// Whether the organization has this conversation. In PostgreSQL it can't be deleted until the transaction ends.
@@ -203,26 +237,6 @@ const BY_ID: &str = concat!(
     "))"
 );
 
-const LIST: &str = "SELECT c.id, v.external_id AS visitor, c.created_at, c.updated_at,
-            (SELECT content FROM messages m
-             WHERE m.conversation_id = c.id AND m.superseded_at IS NULL AND m.role = 'user'
-             ORDER BY m.position LIMIT 1) AS first_question,
-            (SELECT COUNT(*) FROM messages m
-             WHERE m.conversation_id = c.id AND m.superseded_at IS NULL) AS messages
-     FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
-     WHERE c.organization_id = ";
-
-/// The query for a page of the organization's conversations.
-pub(crate) fn list(db: &Conn<'_>, organization: OrganizationId, before: Option<Cursor>, limit: u32) -> Query {
-    let mut query = Query::new(db, LIST);
-    query
-        .bind(Id(organization.0))
-        .older(" AND (c.created_at, c.id)", before)
-        .push(" ORDER BY c.created_at DESC, c.id DESC LIMIT ")
-        .bind(i64::from(limit));
-    query
-}
-
 impl Store {
     /// A conversation with its messages. `None` when the organization has no such conversation.
     #[boxed]
@@ -235,41 +249,43 @@ impl Store {
         let mut db = self.reader(organization, doing).await?;
         let found = row!(
             db,
-            (Option<String>, Time),
-            "SELECT v.external_id, c.created_at FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
+            RecordRow,
+            "SELECT v.external_id AS visitor, c.created_at, c.state, c.assignee_id, c.handed_over_by, c.handed_over_at,
+                    c.summary, c.closed_at
+             FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
              WHERE c.id = $1 AND c.organization_id = $2",
             Id(id.0),
             Id(organization.0)
         )
         .map_err(failed(doing))?;
-        let Some((visitor, created_at)) = found else { return Ok(None) };
+        let Some(found) = found else { return Ok(None) };
+        let handling = found.handling().map_err(failed(doing))?;
         let messages = rows!(db, MessageRow, ALL, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
         let messages = messages.into_iter().map(|row| row.placed().map(|placed| placed.message));
         let messages = messages.collect::<Result<_, _>>().map_err(failed(doing))?;
-        Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, messages }))
+        let RecordRow { visitor, created_at, .. } = found;
+        Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, handling, messages }))
     }
 
-    /// At most `limit` conversations, newest first, that follow `before` in the list.
+    /// The visitor of a conversation, by the id that the organization gave. `None` without one, or without such a
+    /// conversation.
     #[boxed]
-    pub async fn list_conversations(
+    pub async fn conversation_visitor(
         &self,
         organization: OrganizationId,
-        before: Option<Cursor>,
-        limit: u32,
-    ) -> Result<Vec<ConversationSummary>, StoreError> {
-        let doing = "list the conversations";
+        id: ConversationId,
+    ) -> Result<Option<String>, StoreError> {
+        let doing = "read a conversation's visitor";
         let mut db = self.reader(organization, doing).await?;
-        let page = list(&db.conn(), organization, before, limit);
-        let found: Vec<SummaryRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
-        let summary = |row: SummaryRow| ConversationSummary {
-            id: ConversationId(row.id.0),
-            visitor: row.visitor,
-            first_question: row.first_question,
-            messages: row.messages.0,
-            created_at: row.created_at.0,
-            updated_at: row.updated_at.0,
-        };
-        Ok(found.into_iter().map(summary).collect())
+        let found = row!(
+            db,
+            (String,),
+            "SELECT v.external_id FROM conversations c JOIN visitors v ON v.id = c.visitor_id
+             WHERE c.id = $1 AND c.organization_id = $2",
+            Id(id.0),
+            Id(organization.0)
+        );
+        Ok(found.map_err(failed(doing))?.map(|(visitor,)| visitor))
     }
 
     /// A conversation by the client's name under its key's lineage and visitor, or else by its id.

@@ -7,6 +7,7 @@ use resly_core::{
     id::{ConnectionId, KeyId, OrganizationId},
     time::Timestamp,
 };
+use uuid::Uuid;
 
 use crate::{
     RowScope, Store,
@@ -24,8 +25,8 @@ pub struct OauthFlow {
     /// The connection's revision when the authorization began. When the connection has another one at the end, the
     /// authorization fails.
     pub revision: u64,
-    /// The API key that started it.
-    pub key: KeyId,
+    /// The API key that started it; `None` for a member in the console.
+    pub key: Option<KeyId>,
     /// The PKCE verifier.
     pub verifier: SealedCredentials,
     pub expires_at: Timestamp,
@@ -51,7 +52,7 @@ impl FlowRow {
                 visitor: Some(self.visitor).filter(|visitor| !visitor.is_empty()),
             },
             revision: self.revision.0,
-            key: KeyId(self.key_id.0),
+            key: Some(KeyId(self.key_id.0)).filter(|key| !key.0.is_nil()),
             verifier: SealedCredentials(self.verifier),
             expires_at: self.expires_at.0,
         }
@@ -75,7 +76,8 @@ impl Store {
                     nonce_hash.as_slice(),
                     visitor_of(&new.account),
                     Count(new.revision),
-                    Id(new.key.0),
+                    // The column allows no NULL.
+                    Id(new.key.map_or(Uuid::nil(), |key| key.0)),
                     new.verifier.0.as_slice(),
                     Time(new.expires_at)
                 )?;

@@ -1,20 +1,32 @@
-//! What was used in a span of time, by day, key, connection or conversation: sums of the journal for bills.
+//! What was used in a span of time, by day, key, connection or conversation: sums of the journal for bills, and its
+//! entries one by one.
 //!
 //! An entry is written once, so its `updated_at` is when it was made. The journal's index by that time finds the span, and
 //! there is no further index: each chat would have to write it.
 
 use std::collections::BTreeMap;
 
-use resly_core::{boxed, error::StoreError, id::OrganizationId, meter::Meter, time::Timestamp};
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::{KeyId, OrganizationId},
+    meter::Meter,
+    time::Timestamp,
+};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
     Store,
     error::failed,
+    page::Cursor,
     query::Query,
     sql::{Conn, rows},
-    types::{Id, Time, named},
+    types::{Id, Json, Time, named},
 };
+
+/// What usage without a key is called: a member asked for it in the console.
+const CONSOLE: &str = "Console";
 
 /// What usage is summed by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -72,6 +84,15 @@ pub struct UsageHistoryQuery {
     pub limit: u32,
 }
 
+/// The usage of one key to sum.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyUsageQuery {
+    /// The first key of a chain of rotations, which are one.
+    pub lineage: KeyId,
+    /// Inclusive.
+    pub from: Timestamp,
+}
+
 /// What one group used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageSum {
@@ -82,6 +103,44 @@ pub struct UsageSum {
     pub name: Option<String>,
     /// A refund counts on the day that it was made, so a sum may be below zero.
     pub meters: BTreeMap<Meter, i64>,
+}
+
+/// An entry of the journal, as people read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BillingEvent {
+    pub id: Uuid,
+    /// `chat`, `search`, `ingest`, `connector_call`, `refund`, `plan_changed`, `subscription_changed` or
+    /// `usage_threshold`.
+    pub kind: String,
+    /// `None` for an entry that is about no meter.
+    pub meter: Option<Meter>,
+    pub quantity: i64,
+    /// What a change was, or which threshold was reached.
+    pub detail: Option<Value>,
+    pub created_at: Timestamp,
+}
+
+#[derive(sqlx_macros::FromRow)]
+struct EventRow {
+    id: Id,
+    kind: String,
+    meter: String,
+    quantity: i64,
+    detail: Option<Json<Value>>,
+    created_at: Time,
+}
+
+impl From<EventRow> for BillingEvent {
+    fn from(row: EventRow) -> Self {
+        Self {
+            id: row.id.0,
+            kind: row.kind,
+            meter: Meter::ALL.into_iter().find(|meter| meter.name() == row.meter),
+            quantity: row.quantity,
+            detail: row.detail.map(|detail| detail.0),
+            created_at: row.created_at.0,
+        }
+    }
 }
 
 async fn sums(
@@ -121,7 +180,12 @@ async fn names(
         UsageGrouping::Day | UsageGrouping::Conversation => return Ok(BTreeMap::new()),
     };
     let found = rows!(db, (Id, String), sql, Id(organization.0))?;
-    Ok(found.into_iter().map(|(id, name)| (id.0, name)).collect())
+    let mut names: BTreeMap<Uuid, String> = found.into_iter().map(|(id, name)| (id.0, name)).collect();
+    if by == UsageGrouping::Key {
+        // What members ask in the console counts under the organization's own id.
+        names.insert(organization.0, CONSOLE.to_owned());
+    }
+    Ok(names)
 }
 
 impl Store {
@@ -149,5 +213,49 @@ impl Store {
             }
         }
         Ok(sums)
+    }
+
+    /// What one key used in production since a time.
+    #[boxed]
+    pub async fn key_usage(
+        &self,
+        organization: OrganizationId,
+        query: KeyUsageQuery,
+    ) -> Result<BTreeMap<Meter, i64>, StoreError> {
+        let doing = "sum a key's usage";
+        let mut reader = self.reader(organization, doing).await?;
+        let found = rows!(
+            reader,
+            (String, i64),
+            "SELECT meter, CAST(SUM(quantity) AS BIGINT) FROM billing_events
+             WHERE organization_id = $1 AND updated_at >= $2 AND key_id = $3 AND quantity <> 0 GROUP BY meter",
+            Id(organization.0),
+            Time(query.from),
+            Id(query.lineage.0)
+        )
+        .map_err(failed(doing))?;
+        let sums = found.into_iter().map(|(meter, quantity)| Ok((named(meter)?, quantity)));
+        sums.collect::<Result<_, sqlx::Error>>().map_err(failed(doing))
+    }
+
+    /// The journal's entries, newest first.
+    #[boxed]
+    pub async fn billing_events(
+        &self,
+        organization: OrganizationId,
+        before: Option<Cursor>,
+        limit: u32,
+    ) -> Result<Vec<BillingEvent>, StoreError> {
+        let doing = "list the billing events";
+        let mut reader = self.reader(organization, doing).await?;
+        let mut db = reader.conn();
+        let start = "SELECT id, kind, meter, quantity, detail, created_at FROM billing_events WHERE organization_id = ";
+        let mut list = Query::new(&db, start);
+        list.bind(Id(organization.0))
+            .older(" AND (updated_at, id)", before)
+            .push(" ORDER BY updated_at DESC, id DESC LIMIT ")
+            .bind(i64::from(limit));
+        let found: Vec<EventRow> = list.fetch_all(&mut db).await.map_err(failed(doing))?;
+        Ok(found.into_iter().map(BillingEvent::from).collect())
     }
 }

@@ -4,6 +4,7 @@
 //! such key is refused. Such changes of one organization run one after the other. Otherwise two of them could each rely
 //! on the key that the other one removes.
 
+mod changes;
 mod locked;
 mod rows;
 
@@ -17,16 +18,14 @@ use resly_core::{
     time::Timestamp,
 };
 
-use self::{
-    locked::{Administers, LockedKeys},
-    rows::{IdentityRow, KeyRow},
-};
+use self::rows::{IdentityRow, KeyRow};
 use crate::{
     RowScope, Store,
-    columns::{returning, select},
-    error::{OperationError, failed},
-    sql::{Conn, execute, row, rows},
-    types::{Count, Id, Json, Text, Time, name_of},
+    audit::Author,
+    columns::select,
+    error::failed,
+    sql::{execute, row, rows},
+    types::{Id, Time},
 };
 
 #[derive(Clone, Debug)]
@@ -86,6 +85,7 @@ pub enum KeyChangeError {
 #[derive(Clone, Debug)]
 pub struct StoredKey {
     pub principal: Principal,
+    pub name: String,
     /// The first key of a chain of rotations.
     pub lineage: KeyId,
     pub secret_hash: [u8; 32],
@@ -101,6 +101,8 @@ pub struct StoredKey {
 #[derive(Clone, Debug)]
 pub struct KeySummary {
     pub id: KeyId,
+    /// The first key of a chain of rotations.
+    pub lineage: KeyId,
     pub name: String,
     pub kind: KeyKind,
     pub scopes: Vec<Scope>,
@@ -111,136 +113,6 @@ pub struct KeySummary {
     pub created_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub last_used_at: Option<Timestamp>,
-}
-
-async fn insert(db: &mut Conn<'_>, key: &NewKey) -> Result<(), sqlx::Error> {
-    execute!(
-        db,
-        "INSERT INTO api_keys
-             (id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-              created_at, ends_at, expires_at, visitor_message_cap)
-         VALUES ($1, $2, $1, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
-        Id(key.id.0),
-        Id(key.organization.0),
-        Text(&key.name),
-        name_of(&key.kind)?,
-        Json(&key.scopes),
-        Json(&key.origins),
-        key.message_cap.map(Count),
-        key.rate_limits.map(Json),
-        key.secret_hash.as_slice(),
-        Time(key.now),
-        key.expires_at.map(Time),
-        key.visitor_message_cap.map(Count)
-    )
-    .map(drop)
-}
-
-/// Sets the end of the old key and inserts the new one.
-async fn rotate(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    old: KeyId,
-    new: &Successor,
-    old_expires_at: Timestamp,
-) -> Result<(), OperationError<KeyChangeError>> {
-    let held = LockedKeys::of(db, organization, new.now).await?;
-    held.find_working(old)?;
-    execute!(
-        db,
-        "INSERT INTO api_keys
-             (id, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, secret_hash,
-              created_at, ends_at, expires_at, visitor_message_cap)
-         SELECT $1, organization_id, lineage, name, kind, scopes, origins, message_cap, rate_limits, $4, $5, ends_at,
-                ends_at, visitor_message_cap
-         FROM api_keys WHERE id = $2 AND organization_id = $3",
-        Id(new.id.0),
-        Id(old.0),
-        Id(organization.0),
-        new.secret_hash.as_slice(),
-        Time(new.now)
-    )?;
-    execute!(
-        db,
-        "UPDATE api_keys
-         SET expires_at = CASE WHEN expires_at IS NULL OR expires_at > $3 THEN $3 ELSE expires_at END
-         WHERE id = $1 AND organization_id = $2",
-        Id(old.0),
-        Id(organization.0),
-        Time(old_expires_at)
-    )?;
-    Ok(())
-}
-
-/// Applies a change. A key that is being rotated keeps its end, whatever the change says of its expiry.
-async fn change(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    id: KeyId,
-    change: &KeyChange,
-    now: Timestamp,
-) -> Result<KeySummary, OperationError<KeyChangeError>> {
-    let held = LockedKeys::of(db, organization, now).await?;
-    let key = held.find_working(id)?;
-    let scopes = change.scopes.as_ref().unwrap_or(&key.scopes.0);
-    let expires_at = change.expires_at.unwrap_or(key.expires_at.map(|at| at.0));
-    held.keeps_an_admin(key, Administers::of(scopes, expires_at, now))?;
-    let changed = row!(
-        db,
-        KeyRow,
-        returning!(
-            key,
-            "UPDATE api_keys
-         SET name = CASE WHEN $3 THEN $4 ELSE name END,
-             scopes = CASE WHEN $5 THEN $6 ELSE scopes END,
-             origins = CASE WHEN $7 THEN $8 ELSE origins END,
-             message_cap = CASE WHEN $9 THEN $10 ELSE message_cap END,
-             rate_limits = CASE WHEN $11 THEN $12 ELSE rate_limits END,
-             expires_at = CASE WHEN NOT $13 THEN expires_at
-                               WHEN expires_at IS NOT DISTINCT FROM ends_at THEN $14
-                               WHEN $14 < expires_at THEN $14
-                               ELSE expires_at END,
-             ends_at = CASE WHEN $13 THEN $14 ELSE ends_at END,
-             visitor_message_cap = CASE WHEN $15 THEN $16 ELSE visitor_message_cap END
-         WHERE id = $1 AND organization_id = $2"
-        ),
-        Id(id.0),
-        Id(organization.0),
-        change.name.is_some(),
-        Text(change.name.as_deref().unwrap_or_default()),
-        change.scopes.is_some(),
-        Json(change.scopes.as_deref().unwrap_or_default()),
-        change.origins.is_some(),
-        Json(change.origins.as_deref().unwrap_or_default()),
-        change.message_cap.is_some(),
-        change.message_cap.flatten().map(Count),
-        change.rate_limits.is_some(),
-        change.rate_limits.flatten().map(Json),
-        change.expires_at.is_some(),
-        change.expires_at.flatten().map(Time),
-        change.visitor_message_cap.is_some(),
-        change.visitor_message_cap.flatten().map(Count)
-    )?;
-    let changed = changed.ok_or(OperationError::Refused(KeyChangeError::Missing))?;
-    Ok(changed.summary()?)
-}
-
-async fn delete(
-    db: &mut Conn<'_>,
-    organization: OrganizationId,
-    id: KeyId,
-    now: Timestamp,
-) -> Result<(), OperationError<KeyChangeError>> {
-    let held = LockedKeys::of(db, organization, now).await?;
-    held.keeps_an_admin(held.find(id)?, Administers::No)?;
-    execute!(
-        db,
-        "UPDATE api_keys SET deleted_at = $3 WHERE id = $1 AND organization_id = $2",
-        Id(id.0),
-        Id(organization.0),
-        Time(now)
-    )?;
-    Ok(())
 }
 
 impl Store {
@@ -254,8 +126,9 @@ impl Store {
 
     #[boxed]
     pub async fn create_key(&self, new: NewKey) -> Result<(), StoreError> {
+        let by = Author::current();
         self.write(new.organization, "create a key", move |mut db| {
-            Box::pin(async move { Ok(insert(&mut db, &new).await?) })
+            Box::pin(async move { Ok(changes::insert(&mut db, &by, &new).await?) })
         })
         .await
     }
@@ -323,8 +196,9 @@ impl Store {
         what: KeyChange,
         now: Timestamp,
     ) -> Result<KeySummary, KeyChangeError> {
+        let by = Author::current();
         self.write(organization, "change a key", move |mut db| {
-            Box::pin(async move { change(&mut db, organization, id, &what, now).await })
+            Box::pin(async move { changes::change(&mut db, &by, organization, id, &what, now).await })
         })
         .await
     }
@@ -337,8 +211,9 @@ impl Store {
         id: KeyId,
         now: Timestamp,
     ) -> Result<(), KeyChangeError> {
+        let by = Author::current();
         self.write(organization, "delete a key", move |mut db| {
-            Box::pin(async move { delete(&mut db, organization, id, now).await })
+            Box::pin(async move { changes::delete(&mut db, &by, organization, id, now).await })
         })
         .await
     }
@@ -354,8 +229,9 @@ impl Store {
         new: Successor,
         old_expires_at: Timestamp,
     ) -> Result<(), KeyChangeError> {
+        let by = Author::current();
         self.write(organization, "rotate a key", move |mut db| {
-            Box::pin(async move { rotate(&mut db, organization, old, &new, old_expires_at).await })
+            Box::pin(async move { changes::rotate(&mut db, &by, organization, old, &new, old_expires_at).await })
         })
         .await
     }

@@ -10,10 +10,10 @@
 //! - **SQLite**: WAL, `synchronous=FULL`, one writer that commits in groups ([`writer`]), a pool of readers. One process
 //!   owns the folder (`resly.lock`). So whatever is unfinished when the folder is opened belongs to a dead process, and is
 //!   recovered.
-//! - **PostgreSQL**: one transaction for each write ([`transaction`]). Work for one organization runs under a role that sees that organization
-//!   alone ([`row_scope`]). Many hosts may write at once: counts are conditional upserts, the
-//!   statement that takes a conversation's next positions locks it, and leases show what a dead host left. Locks are taken
-//!   in one order: an existing turn, the conversation, messages, the key's count, the organization's count.
+//! - **PostgreSQL**: one transaction for each write ([`transaction`]). Work for one organization runs under a role that sees
+//!   that organization alone ([`row_scope`]). Many hosts may write at once: counts are conditional upserts, the statement
+//!   that takes a conversation's next positions locks it, and leases show what a dead host left. Locks are taken in one
+//!   order: an existing turn, the conversation, messages, the key's count, the organization's count.
 //!
 //! # The tables
 //! | table | what |
@@ -24,11 +24,14 @@
 //! | `billing_events` | the journal for bills, with changes of plans and subscriptions, and thresholds that were reached |
 //! | `biller_events`, `biller_subscriptions` | what the operator's biller sent, so that nothing is applied twice or too late |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
+//! | `people`, `sessions`, `sign_in_links`, `sign_in_attempts` | who signs in at the console, in any organization; what keeps them signed in |
+//! | `members`, `invitations` | whose console a person uses, and in which role |
+//! | `audit_log` | what members and keys changed, with before and after |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
 //! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
-//! | `tickets`, `workflows` | as named |
+//! | `tickets`, `ticket_comments`, `workflows` | as named |
 //! | `knowledge_sources`, `passages`, `passage_refresh` | what a company knows, with its vectors; PostgreSQL's own full text and where a job goes on with it |
 //! | `source_documents` | files that wait to be read |
 //! | `crawls`, `crawl_pages` | sites and lists whose pages and items are sources; what a run found |
@@ -49,6 +52,8 @@
 mod accounts;
 mod alerts;
 mod approvals;
+mod attention;
+mod audit;
 mod backup;
 mod biller;
 mod billing;
@@ -66,6 +71,7 @@ mod deletions;
 mod due;
 mod error;
 mod flows;
+mod handover;
 mod health;
 mod history;
 mod hosts;
@@ -73,8 +79,10 @@ mod keys;
 mod knowledge;
 mod log_budget;
 mod logs;
+mod members;
 mod messages;
 mod open;
+mod operation;
 mod organizations;
 mod origins;
 mod page;
@@ -112,14 +120,15 @@ mod writer;
 
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
 use resly_core::{boxed, error::StoreError, metrics::Metrics};
-use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{PgPool, SqlitePool};
 use tokio::sync::Mutex;
 
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
+    attention::{TICKETS_READ, WaitingWork},
+    audit::{AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
     catalogue::{
@@ -128,7 +137,7 @@ pub use self::{
     },
     changes::{ChangeListener, Heard},
     connections::{ConnectionChange, CredentialsExpiry},
-    conversations::{ConversationRecord, ConversationSummary},
+    conversations::{ConversationQuery, ConversationRecord, ConversationSummary, Handling},
     copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
@@ -138,16 +147,22 @@ pub use self::{
     deletions::{Deletion, DeletionQuery, DeletionState, DueDeletion, NewDeletion},
     due::Exclusions,
     flows::OauthFlow,
-    history::{UsageGrouping, UsageHistoryQuery, UsageSum},
+    handover::{AgentReply, Assignment, HandoverError},
+    history::{BillingEvent, KeyUsageQuery, UsageGrouping, UsageHistoryQuery, UsageSum},
     hosts::HostLease,
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
-        BurntFuel, ChangedBy, DueSource, EnqueueError, Enqueued, FAILURES_MOST, FinishedRead, LanguageOf, NewDocument,
-        PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove, SourceQuery, SourceWrite, StoredDocument,
-        StoredSource, WaitingLimits,
+        BurntFuel, ChangedBy, CitingAnswer, CitingAnswers, DueSource, EnqueueError, Enqueued, FAILURES_MOST,
+        FinishedRead, LanguageOf, NewDocument, PageVersion, ReadQueue, ReadResult, SourceChange, SourceMove,
+        SourceQuery, SourceWrite, StoredDocument, StoredSource, WaitingLimits,
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
+    members::{
+        AcceptError, AttemptError, AttemptLimit, BeginSessionError, Invitation, InviteError, LinkError, Member,
+        MemberError, Membership, NewInvitation, NewPerson, NewSession, NewSignInLink, OpenInvitation, PersonChange,
+        PersonError, SessionSummary, SignInMethod, StoredPerson, StoredSession,
+    },
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Organization, OrganizationQuery},
     page::Cursor,
@@ -161,17 +176,16 @@ pub use self::{
     retention::{ExpiredBatch, Retention},
     snapshot::{Snapshot, SnapshotError},
     subscriptions::{Plan, Resubscription, SubscribeError},
-    tickets::{Ticket, TicketPage},
+    tickets::{Ticket, TicketComment, TicketPage, TicketQuery, TicketRecord},
     uploads::{CompileJob, Decided, Decision},
     vault::{NewWrapping, WrappedFor},
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},
 };
 use self::{
     calls::CallQueues,
-    error::{OperationError, failed},
+    error::failed,
     row_scope::{BoundRole, RowScope},
-    sql::Conn,
-    transaction::BEGIN,
+    sql::row,
     writer::Writer,
 };
 
@@ -222,33 +236,6 @@ enum Backend {
         /// For work on one organization. `None` where the login may not have it.
         bound: Option<BoundRole>,
     },
-}
-
-/// A connection to read from.
-enum Reader {
-    Sqlite(PoolConnection<Sqlite>),
-    /// A transaction holds the role and the organization for which something is read. Behind a pooler it also makes sure
-    /// that a statement is prepared and run on the same server.
-    Postgres {
-        transaction: Transaction<'static, Postgres>,
-        named: bool,
-    },
-}
-
-impl Reader {
-    fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(conn) => Conn::Sqlite(conn),
-            Self::Postgres { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
-        }
-    }
-
-    fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
-        match self {
-            Self::Sqlite(_) => sqlite,
-            Self::Postgres { .. } => postgres,
-        }
-    }
 }
 
 impl Store {
@@ -327,55 +314,4 @@ impl Store {
             Backend::Postgres { pool, .. } => of(pool.size(), pool.num_idle(), 0),
         }
     }
-
-    /// A connection to read from, which sees the rows of the scope.
-    async fn reader(&self, scope: impl Into<RowScope>, doing: &'static str) -> Result<Reader, StoreError> {
-        let reader = match &self.backend {
-            Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
-            Backend::Postgres { pool, own_server, bound, .. } => {
-                let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                let transaction = transaction::begin(pool, &begin).await;
-                transaction.map(|transaction| Reader::Postgres { transaction, named: *own_server })
-            }
-        };
-        reader.map_err(failed(doing))
-    }
-
-    /// Runs an operation as one transaction, which sees and changes the rows of the scope. All of it is stored durably, or
-    /// nothing. A read-only store refuses it.
-    async fn write<T, E, F>(&self, scope: impl Into<RowScope>, doing: &'static str, operation: F) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
-    {
-        if self.read_only {
-            return Err(StoreError::ReadOnly { doing }.into());
-        }
-        self.write_passing(scope, doing, operation).await
-    }
-
-    /// The same on a read-only store, too: see [`Store::read_only`].
-    async fn write_passing<T, E, F>(
-        &self,
-        scope: impl Into<RowScope>,
-        doing: &'static str,
-        operation: F,
-    ) -> Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-        F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>> + Send + 'static,
-    {
-        let outcome = match &self.backend {
-            Backend::Sqlite { writer, .. } => writer.write(operation).await,
-            Backend::Postgres { pool, own_server, bound, .. } => {
-                let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                transaction::run(pool, &begin, *own_server, operation).await
-            }
-        };
-        outcome.map_err(|halt| halt.into_port_error(doing))
-    }
 }
-
-use sql::row;

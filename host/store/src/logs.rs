@@ -20,7 +20,7 @@ use crate::{
     log_budget::{self, LogDetail},
     page::Cursor,
     query::Query,
-    sql::{Conn, execute, rows},
+    sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
 };
 
@@ -36,6 +36,8 @@ pub struct LogQuery {
     pub connector: Option<String>,
     pub action: Option<String>,
     pub status: Option<CallStatus>,
+    /// Only calls that failed.
+    pub failed: bool,
     pub reason: Option<FailureReason>,
     pub environment: Option<Environment>,
     pub caller: Option<CallerKind>,
@@ -47,6 +49,8 @@ pub struct LogQuery {
     pub to: Option<Timestamp>,
     /// Where the page begins.
     pub before: Option<Cursor>,
+    /// Where the page ends: it then has the calls that follow, from the oldest of them on.
+    pub after: Option<Cursor>,
     /// A text in the message, in a log line, or in a request's host or path. Case doesn't matter (SQLite: for ASCII).
     pub text: Option<String>,
     pub limit: u32,
@@ -56,7 +60,7 @@ pub struct LogQuery {
 #[derive(Clone, Debug)]
 pub struct LogPage {
     pub calls: Vec<LoggedCall>,
-    /// Whether there are older calls.
+    /// Whether there are older calls; newer ones, when the page was asked for by its end.
     pub more: bool,
 }
 
@@ -173,8 +177,15 @@ pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
 /// The page's rows. The page is bounded by rows and then by bytes before the large columns are read.
 const PAGE: &str = "WITH page AS (
      SELECT l.id, l.created_at, l.bytes FROM connector_logs l WHERE l.organization_id = ";
-const SIZED: &str = "), sized AS (
-         SELECT id, SUM(bytes) OVER (ORDER BY created_at DESC, id DESC) - bytes AS newer_bytes,
+macro_rules! sized {
+    ($order:literal) => {
+        concat!(
+            "), sized AS (
+         SELECT id, SUM(bytes) OVER (ORDER BY created_at ",
+            $order,
+            ", id ",
+            $order,
+            ") - bytes AS bytes_before,
                 COUNT(*) OVER () AS found
          FROM page
      )
@@ -183,7 +194,17 @@ const SIZED: &str = "), sized AS (
             l.http_calls, l.response_bytes, l.duration_us, l.log, l.requests, l.created_at, s.found
      FROM sized s JOIN connector_logs l ON l.id = s.id
      LEFT JOIN api_keys k ON k.id = l.key_id AND k.organization_id = l.organization_id
-     WHERE s.newer_bytes < ";
+     WHERE s.bytes_before < "
+        )
+    };
+}
+
+/// One row, as a page has it.
+const ONE: &str = concat!(
+    "WITH page AS (SELECT l.id, l.created_at, l.bytes FROM connector_logs l WHERE l.id = $1 AND l.organization_id = $2",
+    sized!("DESC"),
+    "1"
+);
 
 /// Where a text is looked for, each followed by the pattern. The databases store the two lists differently.
 const TEXTS_SQLITE: [&str; 3] = [
@@ -208,6 +229,7 @@ pub(crate) fn search(db: &Conn<'_>, organization: OrganizationId, asked: &LogQue
         .filter(" AND l.connector = ", asked.connector.as_deref().map(Text))
         .filter(" AND l.action = ", asked.action.as_deref().map(Text))
         .filter(" AND l.status = ", asked.status.map(CallStatus::name))
+        .filter(" AND l.status <> ", asked.failed.then(|| CallStatus::Ok.name()))
         .filter(" AND l.reason = ", asked.reason.map(FailureReason::name))
         .filter(" AND l.environment = ", asked.environment.map(Environment::name))
         .filter(" AND l.caller = ", asked.caller.map(CallerKind::name))
@@ -215,7 +237,8 @@ pub(crate) fn search(db: &Conn<'_>, organization: OrganizationId, asked: &LogQue
         .filter(" AND l.conversation_id = ", asked.conversation.map(|conversation| Id(conversation.0)))
         .filter(" AND l.created_at >= ", asked.from.map(Time))
         .filter(" AND l.created_at < ", asked.to.map(Time))
-        .older(" AND (l.created_at, l.id)", asked.before);
+        .older(" AND (l.created_at, l.id)", asked.before)
+        .newer(" AND (l.created_at, l.id)", asked.after);
     if let Some(text) = &asked.text {
         let pattern = anywhere(text);
         for place in if matches!(query, Query::Sqlite(_)) { TEXTS_SQLITE } else { TEXTS_POSTGRES } {
@@ -223,8 +246,10 @@ pub(crate) fn search(db: &Conn<'_>, organization: OrganizationId, asked: &LogQue
         }
         query.push(" ESCAPE '\\'))");
     }
-    query.push(" ORDER BY l.created_at DESC, l.id DESC LIMIT ").bind(i64::from(asked.limit) + 1);
-    query.push(SIZED).bind(Count(PAGE_BYTES)).push(" ORDER BY l.created_at DESC, l.id DESC");
+    let (newest, oldest) = (" ORDER BY l.created_at DESC, l.id DESC", " ORDER BY l.created_at, l.id");
+    let (order, sized) = if asked.after.is_none() { (newest, sized!("DESC")) } else { (oldest, sized!("ASC")) };
+    query.push(order).push(" LIMIT ").bind(i64::from(asked.limit) + 1);
+    query.push(sized).bind(Count(PAGE_BYTES)).push(order);
     query
 }
 
@@ -289,8 +314,37 @@ impl Store {
             search(&db.conn(), organization, &query).fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let all = found.first().map_or(0, |row| row.found.0);
         let calls = found.into_iter().take(query.limit as usize).map(|row| row.logged(organization));
-        let calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(failed(doing))?;
-        Ok(LogPage { more: (calls.len() as u64) < all, calls })
+        let mut calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(failed(doing))?;
+        let more = (calls.len() as u64) < all;
+        if query.after.is_some() {
+            calls.reverse();
+        }
+        Ok(LogPage { calls, more })
+    }
+
+    /// One call. `None` when the organization has no such call, or it is no longer kept.
+    #[boxed]
+    pub async fn log(&self, organization: OrganizationId, id: CallId) -> Result<Option<LoggedCall>, StoreError> {
+        let doing = "read a connector call";
+        let mut db = self.reader(organization, doing).await?;
+        let found = row!(db, LogRow, ONE, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
+        found.map(|row| row.logged(organization)).transpose().map_err(failed(doing))
+    }
+
+    /// When each connection was called last, as far as the log goes back.
+    #[boxed]
+    pub async fn last_calls(&self, organization: OrganizationId) -> Result<Vec<(ConnectionId, Timestamp)>, StoreError> {
+        let doing = "find the last call of each connection";
+        let mut db = self.reader(organization, doing).await?;
+        let found = rows!(
+            db,
+            (Id, Option<Time>),
+            "SELECT c.id, (SELECT MAX(l.created_at) FROM connector_logs l WHERE l.connection_id = c.id)
+             FROM connections c WHERE c.organization_id = $1",
+            Id(organization.0)
+        )
+        .map_err(failed(doing))?;
+        Ok(found.into_iter().filter_map(|(id, at)| Some((ConnectionId(id.0), at?.0))).collect())
     }
 
     /// Deletes calls and approvals that are older than their organization's plan keeps them. Returns their number. Any

@@ -1,7 +1,8 @@
 //! The messages of conversations.
 
 use resly_core::{
-    conversation::Message,
+    boxed,
+    conversation::{Message, handover::ConversationState},
     error::StoreError,
     id::{ConversationId, MessageId, OrganizationId},
     knowledge::Citation,
@@ -24,6 +25,7 @@ pub(crate) struct MessageRow {
     position: i64,
     client_id: Option<String>,
     role: String,
+    author_id: Option<Id>,
     content: String,
     status: String,
     finish_reason: Option<String>,
@@ -50,6 +52,7 @@ impl MessageRow {
             conversation_id: ConversationId(self.conversation_id.0),
             client_id: self.client_id,
             role: named(self.role)?,
+            author: self.author_id.map(|author| author.0),
             content: self.content,
             status: named(self.status)?,
             finish: self.finish_reason.map(named).transpose()?,
@@ -70,8 +73,8 @@ impl MessageRow {
 
 macro_rules! columns {
     () => {
-        "SELECT id, conversation_id, position, client_id, role, content, status, finish_reason, citations, steps, input_tokens,
-                output_tokens, cached_input_tokens, tokens_estimated, created_at, superseded_at
+        "SELECT id, conversation_id, position, client_id, role, author_id, content, status, finish_reason, citations, steps,
+                input_tokens, output_tokens, cached_input_tokens, tokens_estimated, created_at, superseded_at
          FROM messages "
     };
 }
@@ -138,8 +141,8 @@ pub(crate) async fn insert(
     execute!(
         db,
         "INSERT INTO messages (id, organization_id, conversation_id, position, client_id, role, content, status,
-                               citations, steps, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11)",
+                               citations, steps, created_at, updated_at, author_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12)",
         Id(message.id.0),
         Id(organization.0),
         Id(message.conversation_id.0),
@@ -150,12 +153,43 @@ pub(crate) async fn insert(
         message.status.name(),
         Json(&message.citations),
         Json(&message.steps),
-        Time(message.created_at)
+        Time(message.created_at),
+        message.author.map(Id)
     )
     .map(drop)
 }
 
+/// The messages of a conversation after one of them, or all; in order, without those that were superseded.
+const AFTER: &str = concat!(
+    columns!(),
+    "WHERE conversation_id = $1 AND organization_id = $2 AND superseded_at IS NULL
+         AND position > COALESCE((SELECT m.position FROM messages m WHERE m.id = $3 AND m.conversation_id = $1), -1)
+     ORDER BY position, id LIMIT $4"
+);
+
 impl Store {
+    /// At most `limit` messages of a conversation that follow `after`, and who answers in it. `None` when the organization
+    /// has no such conversation.
+    #[boxed]
+    pub async fn messages_after(
+        &self,
+        organization: OrganizationId,
+        conversation: ConversationId,
+        after: Option<MessageId>,
+        limit: u32,
+    ) -> Result<Option<(ConversationState, Vec<Message>)>, StoreError> {
+        let doing = "read the messages of a conversation";
+        let mut db = self.reader(organization, doing).await?;
+        let sql = "SELECT state FROM conversations WHERE id = $1 AND organization_id = $2";
+        let state = row!(db, (String,), sql, Id(conversation.0), Id(organization.0)).map_err(failed(doing))?;
+        let Some((state,)) = state else { return Ok(None) };
+        let after = after.map(|after| Id(after.0));
+        let found = rows!(db, MessageRow, AFTER, Id(conversation.0), Id(organization.0), after, i64::from(limit));
+        let found = found.map_err(failed(doing))?.into_iter().map(|row| row.placed().map(|placed| placed.message));
+        let found = found.collect::<Result<_, _>>().map_err(failed(doing))?;
+        Ok(Some((named(state).map_err(failed(doing))?, found)))
+    }
+
     pub(crate) async fn read_message(
         &self,
         organization: OrganizationId,

@@ -8,9 +8,11 @@ use resly_core::{
     plan::{Overrides, PlanId, Subscription},
     time::Timestamp,
 };
+use serde::Serialize;
 
 use crate::{
     RowScope, Store,
+    audit::{Author, Subject, view},
     columns::select,
     error::{OperationError, failed},
     page::Cursor,
@@ -62,6 +64,12 @@ impl OrganizationRow {
         let Self { id, name, created_at, plan } = self;
         Ok(Organization { id: OrganizationId(id.0), name, plan: plan.plan()?, created_at: created_at.0 })
     }
+}
+
+/// What the audit log shows of an organization.
+#[derive(Serialize)]
+struct NameView<'n> {
+    name: &'n str,
 }
 
 async fn create(
@@ -180,9 +188,15 @@ impl Store {
     /// Renames an organization. False when there is no such organization.
     #[boxed]
     pub async fn rename_organization(&self, id: OrganizationId, name: String) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(id, "rename an organization", move |mut db| {
             Box::pin(async move {
+                let before = row!(db, (String,), "SELECT name FROM organizations WHERE id = $1", Id(id.0))?;
                 let renamed = execute!(db, "UPDATE organizations SET name = $2 WHERE id = $1", Id(id.0), Text(&name))?;
+                if let Some((before,)) = before {
+                    let (old, new) = (view(&NameView { name: &before })?, view(&NameView { name: &name })?);
+                    by.changed(&mut db, id, "organization.rename", Subject::new(id, &before), old, new).await?;
+                }
                 Ok(renamed > 0)
             })
         })

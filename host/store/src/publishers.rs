@@ -7,9 +7,11 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_manifest::signature::PublicKey;
+use serde::Serialize;
 
 use crate::{
     Store,
+    audit::{Author, Subject, view},
     error::{OperationError, failed, unexpected},
     sql::{execute, row, rows},
     types::{Count, Id, Text, Time},
@@ -73,6 +75,18 @@ impl PublisherRow {
     }
 }
 
+/// What the audit log shows of a publisher, and of whether one is required.
+#[derive(Serialize)]
+struct PublisherView<'p> {
+    name: &'p str,
+    public_key: &'p PublicKey,
+}
+
+#[derive(Serialize)]
+struct RequirementView {
+    required: bool,
+}
+
 impl Store {
     #[boxed]
     pub async fn trust(&self, organization: OrganizationId) -> Result<Trust, StoreError> {
@@ -97,6 +111,7 @@ impl Store {
 
     #[boxed]
     pub async fn add_publisher(&self, organization: OrganizationId, new: Publisher) -> Result<(), AddPublisherError> {
+        let by = Author::current();
         self.write(organization, "add a publisher", move |mut db| {
             Box::pin(async move {
                 // Publishers that are added at once are counted one after the other.
@@ -123,7 +138,9 @@ impl Store {
                 if with_new.is_some_and(|(Count(count),)| count > PUBLISHERS_MOST) {
                     return Err(OperationError::Refused(AddPublisherError::TooMany));
                 }
-                Ok(())
+                let after = view(&PublisherView { name: &new.name, public_key: &new.public_key })?;
+                let subject = Subject::new(new.id, &new.name);
+                Ok(by.created(&mut db, organization, "publisher.create", subject, after).await?)
             })
         })
         .await
@@ -132,15 +149,22 @@ impl Store {
     /// False when the organization has no such publisher.
     #[boxed]
     pub async fn delete_publisher(&self, organization: OrganizationId, id: PublisherId) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(organization, "delete a publisher", move |mut db| {
             Box::pin(async move {
-                let deleted = execute!(
+                let deleted = row!(
                     db,
-                    "DELETE FROM publishers WHERE id = $1 AND organization_id = $2",
+                    PublisherRow,
+                    "DELETE FROM publishers WHERE id = $1 AND organization_id = $2
+                     RETURNING id, name, public_key, created_at",
                     Id(id.0),
                     Id(organization.0)
                 )?;
-                Ok(deleted > 0)
+                let Some(deleted) = deleted.map(PublisherRow::publisher).transpose()? else { return Ok(false) };
+                let before = view(&PublisherView { name: &deleted.name, public_key: &deleted.public_key })?;
+                let subject = Subject::new(id, &deleted.name);
+                by.deleted(&mut db, organization, "publisher.delete", subject, before).await?;
+                Ok(true)
             })
         })
         .await
@@ -148,13 +172,18 @@ impl Store {
 
     #[boxed]
     pub async fn require_publisher(&self, organization: OrganizationId, required: bool) -> Result<(), StoreError> {
+        let by = Author::current();
         self.write(organization, "say whether uploads need a trusted publisher", move |mut db| {
             Box::pin(async move {
+                let before = "SELECT require_publisher FROM organizations WHERE id = $1";
+                let before = row!(db, (bool,), before, Id(organization.0))?;
                 let sql = "UPDATE organizations SET require_publisher = $2 WHERE id = $1";
                 if execute!(db, sql, Id(organization.0), required)? == 0 {
                     return Err(unexpected(format!("there is no organization {organization}")).into());
                 }
-                Ok(())
+                let before = view(&RequirementView { required: before.is_some_and(|(required,)| required) })?;
+                let after = view(&RequirementView { required })?;
+                Ok(by.changed(&mut db, organization, "publisher.require", Subject::only(), before, after).await?)
             })
         })
         .await

@@ -63,6 +63,14 @@ impl Query {
         }
     }
 
+    /// Adds the condition that a row is newer than the cursor's. `text` ends with the columns to compare.
+    pub fn newer(&mut self, text: &'static str, cursor: Option<Cursor>) -> &mut Self {
+        match cursor {
+            Some(cursor) => self.push(text).push(" > (").bind(Time(cursor.at)).push(", ").bind(Id(cursor.id)).push(")"),
+            None => self,
+        }
+    }
+
     /// The query's text.
     #[cfg(test)]
     pub fn text(&self) -> String {

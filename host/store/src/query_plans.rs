@@ -1,13 +1,13 @@
 //! How SQLite runs the statements that a large database makes slow: by an index, in the index's order, never by reading a
 //! whole table or sorting an organization's rows.
 
-use resly_core::{id::OrganizationId, time::Timestamp};
+use resly_core::{conversation::handover::ConversationState, id::OrganizationId, time::Timestamp};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
 use crate::{
-    Store, StoreConfig, conversations, crawls, knowledge, logs, logs::LogQuery, origins, page::Cursor, purge,
-    retention, sql::Conn, tickets,
+    ConversationQuery, Store, StoreConfig, TicketQuery, conversations, crawls, knowledge, logs, logs::LogQuery,
+    origins, page::Cursor, purge, retention, sql::Conn, tickets,
 };
 
 const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
@@ -55,14 +55,21 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
     let db = Conn::Sqlite(&mut *conn);
     let mut lists: Vec<String> = Vec::new();
     for before in [None, Some(Cursor::before(Timestamp::from_micros(0)))] {
-        lists.push(conversations::list(&db, ORGANIZATION, before, 50).text());
-        lists.push(tickets::list(&db, ORGANIZATION, before, 50).text());
+        for state in [None, Some(ConversationState::Waiting)] {
+            let wanted = ConversationQuery { state, before, limit: 50, ..ConversationQuery::default() };
+            lists.push(conversations::list(&db, ORGANIZATION, &wanted).text());
+        }
+        for status in [None, Some("open".to_owned())] {
+            let wanted = TicketQuery { status, before, limit: 50, ..TicketQuery::default() };
+            lists.push(tickets::list(&db, ORGANIZATION, &wanted).text());
+        }
         let page = LogQuery { before, limit: 50, ..LogQuery::default() };
         // What follows the page's rows orders that page alone.
         let calls = logs::search(&db, ORGANIZATION, &page).text();
         let (of_page, _) = calls.split_once("), sized AS").unwrap();
         lists.push(of_page.trim_start_matches("WITH page AS (").to_owned());
     }
+    lists.push(knowledge::WINDOW.to_owned());
     let mut others: Vec<&str> = purge::STATEMENTS.to_vec();
     others.extend([retention::DUE.0, retention::VISITORS_DUE.0, knowledge::LOAD_PASSAGES.0, origins::ALLOWED.0]);
     others.extend(logs::EXPIRING.map(|(_, _, delete, _)| delete));

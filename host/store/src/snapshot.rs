@@ -189,7 +189,8 @@ mod tests {
             definition(registry::table("tickets").unwrap()),
             "CREATE TABLE \"tickets\" (\"id\" TEXT NOT NULL PRIMARY KEY, \"organization_id\" TEXT NOT NULL, \
              \"conversation_id\" TEXT REFERENCES \"conversations\" (id), \"subject\" TEXT NOT NULL, \
-             \"body\" TEXT NOT NULL, \"status\" TEXT NOT NULL, \"created_at\" TIMESTAMP NOT NULL, \
+             \"body\" TEXT NOT NULL, \"status\" TEXT NOT NULL, \"priority\" TEXT NOT NULL, \"assignee_id\" TEXT, \
+             \"requester\" TEXT, \"due_at\" TIMESTAMP, \"tags\" JSON_TEXT NOT NULL, \"created_at\" TIMESTAMP NOT NULL, \
              \"updated_at\" TIMESTAMP NOT NULL)"
         );
     }

@@ -9,10 +9,13 @@ use resly_core::{
     plan::{Features, Overrides, PlanId, Subscription, SubscriptionChange, SubscriptionStatus, Terms},
     time::Timestamp,
 };
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    RowScope, Store, billing,
+    RowScope, Store,
+    audit::{Author, Subject, view},
+    billing,
     columns::{returning, select},
     error::{OperationError, failed, unexpected},
     sql::{Conn, execute, row},
@@ -117,6 +120,8 @@ impl PlanRow {
     }
 }
 
+const FIND: &str = select!(plan, "FROM organizations WHERE id = $1");
+
 /// An organization's plan, which doesn't change until the transaction ends. In SQLite this writes, as
 /// [`terms::of_plan`] does.
 pub(crate) async fn lock(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<Plan>, sqlx::Error> {
@@ -142,8 +147,33 @@ pub(crate) fn assignable(plan: &PlanId, terms: Option<PlanTerms>) -> Result<Plan
     }
 }
 
+/// What the audit log shows of a plan.
+#[derive(Serialize)]
+struct PlanView<'p> {
+    plan: &'p PlanId,
+    overrides: &'p Overrides,
+    status: &'static str,
+    trial_ends_at: Option<Timestamp>,
+    current_period_ends_at: Option<Timestamp>,
+    past_due_until: Option<Timestamp>,
+}
+
+impl<'p> PlanView<'p> {
+    fn of(plan: &'p Plan) -> Self {
+        Self {
+            plan: &plan.id,
+            overrides: &plan.overrides,
+            status: plan.subscription.status.name(),
+            trial_ends_at: plan.subscription.trial_ends_at,
+            current_period_ends_at: plan.subscription.current_period_ends_at,
+            past_due_until: plan.subscription.past_due_until,
+        }
+    }
+}
+
 async fn set_overrides(
     db: &mut Conn<'_>,
+    by: &Author,
     organization: OrganizationId,
     change: impl FnOnce(&mut Overrides),
     now: Timestamp,
@@ -164,7 +194,10 @@ async fn set_overrides(
         let detail = json!({"from": before.id, "to": before.id, "overrides": overrides});
         billing::announce(db, organization, Event::PlanChanged, detail, now).await?;
     }
-    Ok(Plan { terms, overrides, ..before })
+    let old = view(&PlanView::of(&before))?;
+    let plan = Plan { terms, overrides, ..before };
+    by.changed(db, organization, "plan.change", Subject::only(), old, view(&PlanView::of(&plan))?).await?;
+    Ok(plan)
 }
 
 /// Gives an organization another plan.
@@ -254,8 +287,7 @@ impl Store {
     pub async fn plan(&self, organization: OrganizationId) -> Result<Plan, StoreError> {
         let doing = "read the plan";
         let mut db = self.reader(organization, doing).await?;
-        let plan = row!(db, PlanRow, select!(plan, "FROM organizations WHERE id = $1"), Id(organization.0))
-            .map_err(failed(doing))?;
+        let plan = row!(db, PlanRow, FIND, Id(organization.0)).map_err(failed(doing))?;
         let plan = plan.ok_or_else(|| unexpected(format!("there is no organization {organization}")));
         plan.and_then(PlanRow::plan).map_err(failed(doing))
     }
@@ -268,8 +300,11 @@ impl Store {
         newer: Overrides,
         now: Timestamp,
     ) -> Result<Plan, SubscribeError> {
+        let by = Author::current();
         let changed = self.write(RowScope::Host, "change the plan", move |mut db| {
-            Box::pin(async move { set_overrides(&mut db, organization, |overrides| overrides.merge(newer), now).await })
+            Box::pin(
+                async move { set_overrides(&mut db, &by, organization, |overrides| overrides.merge(newer), now).await },
+            )
         });
         let plan = changed.await?;
         self.log_budget.forget(organization);
@@ -284,8 +319,9 @@ impl Store {
         overrides: Overrides,
         now: Timestamp,
     ) -> Result<Plan, SubscribeError> {
+        let by = Author::current();
         let changed = self.write(RowScope::Host, "replace the overrides of a plan", move |mut db| {
-            Box::pin(async move { set_overrides(&mut db, organization, |held| *held = overrides, now).await })
+            Box::pin(async move { set_overrides(&mut db, &by, organization, |held| *held = overrides, now).await })
         });
         let plan = changed.await?;
         self.log_budget.forget(organization);
@@ -300,8 +336,18 @@ impl Store {
         to: Resubscription,
         now: Timestamp,
     ) -> Result<Plan, SubscribeError> {
+        let by = Author::current();
         let changed = self.write(RowScope::Host, "change the subscription", move |mut db| {
-            Box::pin(async move { change(&mut db, organization, &to, now).await })
+            Box::pin(async move {
+                // The plan that it gets is locked before the organization, so this reads without a lock.
+                let before = row!(db, PlanRow, FIND, Id(organization.0))?.map(PlanRow::plan).transpose()?;
+                let after = change(&mut db, organization, &to, now).await?;
+                if let Some(before) = before {
+                    let (before, after) = (view(&PlanView::of(&before))?, view(&PlanView::of(&after))?);
+                    by.changed(&mut db, organization, "plan.change", Subject::only(), before, after).await?;
+                }
+                Ok(after)
+            })
         });
         let plan = changed.await?;
         self.log_budget.forget(organization);

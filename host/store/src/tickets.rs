@@ -1,31 +1,58 @@
-//! Tickets.
+//! Tickets and the comments on them.
 
 use resly_core::{
     boxed,
     error::StoreError,
-    id::{ConversationId, OrganizationId, TicketId},
+    id::{ConversationId, OrganizationId, RowId, TicketId},
+    ticket::{TicketFields, TicketWrite},
     time::Timestamp,
     turn::store::NewTicket,
 };
+use uuid::Uuid;
 
 use crate::{
-    Store,
+    Store, conversations,
     error::failed,
     page::Cursor,
     query::Query,
-    sql::{Conn, execute},
-    types::{Id, Text, Time},
+    sql::{Conn, execute, row, rows},
+    types::{Id, Json, Text, Time},
 };
 
 #[derive(Clone, Debug)]
 pub struct Ticket {
     pub id: TicketId,
     pub conversation: Option<ConversationId>,
-    pub subject: String,
-    pub body: String,
-    /// `open`, until it is changed in the table: see `resly_rest::registry`.
-    pub status: String,
+    pub fields: TicketFields,
     pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// A ticket with the comments on it, oldest first.
+#[derive(Clone, Debug)]
+pub struct TicketRecord {
+    pub ticket: Ticket,
+    pub comments: Vec<TicketComment>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TicketComment {
+    pub id: RowId,
+    /// The member who wrote it, when it is known.
+    pub author: Option<Uuid>,
+    pub body: String,
+    pub created_at: Timestamp,
+}
+
+/// Which tickets to list. What is `None` matches all.
+#[derive(Clone, Debug, Default)]
+pub struct TicketQuery {
+    pub status: Option<String>,
+    pub priority: Option<String>,
+    pub assignee: Option<Uuid>,
+    pub conversation: Option<ConversationId>,
+    pub before: Option<Cursor>,
+    pub limit: u32,
 }
 
 /// A page of tickets.
@@ -46,7 +73,46 @@ struct TicketRow {
     subject: String,
     body: String,
     status: String,
+    priority: String,
+    assignee_id: Option<Id>,
+    requester: Option<String>,
+    due_at: Option<Time>,
+    tags: Json<Vec<String>>,
     created_at: Time,
+    updated_at: Time,
+}
+
+impl From<TicketRow> for Ticket {
+    fn from(row: TicketRow) -> Self {
+        Self {
+            id: TicketId(row.id.0),
+            conversation: row.conversation_id.map(|conversation| ConversationId(conversation.0)),
+            fields: TicketFields {
+                subject: row.subject,
+                body: row.body,
+                status: row.status,
+                priority: row.priority,
+                assignee: row.assignee_id.map(|assignee| assignee.0),
+                requester: row.requester,
+                due_at: row.due_at.map(|due| due.0),
+                tags: row.tags.0,
+            },
+            created_at: row.created_at.0,
+            updated_at: row.updated_at.0,
+        }
+    }
+}
+
+/// The columns of a ticket. PostgreSQL has the tags as a list, SQLite as JSON.
+macro_rules! columns {
+    ($tags:literal, $rest:literal) => {
+        concat!(
+            "SELECT id, conversation_id, subject, body, status, priority, assignee_id, requester, due_at, ",
+            $tags,
+            " AS tags, created_at, updated_at FROM tickets ",
+            $rest
+        )
+    };
 }
 
 pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), sqlx::Error> {
@@ -65,24 +131,30 @@ pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), 
 }
 
 /// The query for a page of the organization's tickets.
-pub(crate) fn list(db: &Conn<'_>, organization: OrganizationId, before: Option<Cursor>, limit: u32) -> Query {
-    let columns = "SELECT id, conversation_id, subject, body, status, created_at FROM tickets WHERE organization_id = ";
-    page(Query::new(db, columns), organization, before, limit)
+pub(crate) fn list(db: &Conn<'_>, organization: OrganizationId, wanted: &TicketQuery) -> Query {
+    let columns =
+        db.pick(columns!("tags", "WHERE organization_id = "), columns!("to_jsonb(tags)", "WHERE organization_id = "));
+    page(Query::new(db, columns), organization, wanted)
 }
 
 /// The query for how many bytes the texts of such a page have, ticket by ticket.
-fn sizes(db: &Conn<'_>, organization: OrganizationId, before: Option<Cursor>, limit: u32) -> Query {
+fn sizes(db: &Conn<'_>, organization: OrganizationId, wanted: &TicketQuery) -> Query {
     let bytes =
         "SELECT CAST(OCTET_LENGTH(subject) + OCTET_LENGTH(body) AS BIGINT) FROM tickets WHERE organization_id = ";
-    page(Query::new(db, bytes), organization, before, limit)
+    page(Query::new(db, bytes), organization, wanted)
 }
 
-fn page(mut query: Query, organization: OrganizationId, before: Option<Cursor>, limit: u32) -> Query {
+fn page(mut query: Query, organization: OrganizationId, wanted: &TicketQuery) -> Query {
+    let TicketQuery { status, priority, assignee, conversation, before, limit } = wanted;
     query
         .bind(Id(organization.0))
-        .older(" AND (created_at, id)", before)
+        .filter(" AND status = ", status.clone())
+        .filter(" AND priority = ", priority.clone())
+        .filter(" AND assignee_id = ", assignee.map(Id))
+        .filter(" AND conversation_id = ", conversation.map(|conversation| Id(conversation.0)))
+        .older(" AND (created_at, id)", *before)
         .push(" ORDER BY created_at DESC, id DESC LIMIT ")
-        .bind(i64::from(limit));
+        .bind(i64::from(*limit));
     query
 }
 
@@ -105,23 +177,139 @@ impl Store {
         before: Option<Cursor>,
         limit: u32,
     ) -> Result<TicketPage, StoreError> {
+        self.find_tickets(organization, TicketQuery { before, limit, ..TicketQuery::default() }).await
+    }
+
+    /// The tickets that match a query, newest first. A page of long texts has fewer than its limit.
+    #[boxed]
+    pub async fn find_tickets(
+        &self,
+        organization: OrganizationId,
+        wanted: TicketQuery,
+    ) -> Result<TicketPage, StoreError> {
         let doing = "list the tickets";
         let mut db = self.reader(organization, doing).await?;
-        let sizes = sizes(&db.conn(), organization, before, limit.saturating_add(1));
+        let one_more = TicketQuery { limit: wanted.limit.saturating_add(1), ..wanted.clone() };
+        let sizes = sizes(&db.conn(), organization, &one_more);
         let sizes: Vec<(i64,)> = sizes.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
-        let most = fitting(&sizes).min(limit as usize);
-        let page = list(&db.conn(), organization, before, u32::try_from(most).unwrap_or(limit));
+        let most = fitting(&sizes).min(wanted.limit as usize);
+        let fitting = TicketQuery { limit: u32::try_from(most).unwrap_or(wanted.limit), ..wanted };
+        let page = list(&db.conn(), organization, &fitting);
         let found: Vec<TicketRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
-        let ticket = |row: TicketRow| Ticket {
-            id: TicketId(row.id.0),
-            conversation: row.conversation_id.map(|conversation| ConversationId(conversation.0)),
-            subject: row.subject,
-            body: row.body,
-            status: row.status,
-            created_at: row.created_at.0,
-        };
-        Ok(TicketPage { tickets: found.into_iter().map(ticket).collect(), more: sizes.len() > most })
+        Ok(TicketPage { tickets: found.into_iter().map(Ticket::from).collect(), more: sizes.len() > most })
     }
+
+    /// A ticket with the comments on it.
+    #[boxed]
+    pub async fn ticket(&self, organization: OrganizationId, id: TicketId) -> Result<Option<TicketRecord>, StoreError> {
+        let doing = "read a ticket";
+        let mut db = self.reader(organization, doing).await?;
+        let sql = db.conn().pick(
+            columns!("tags", "WHERE id = $1 AND organization_id = $2"),
+            columns!("to_jsonb(tags)", "WHERE id = $1 AND organization_id = $2"),
+        );
+        let found = row!(db, TicketRow, sql, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
+        let Some(ticket) = found.map(Ticket::from) else { return Ok(None) };
+        let sql = "SELECT id, author_id, body, created_at FROM ticket_comments
+                   WHERE ticket_id = $1 AND organization_id = $2 ORDER BY created_at, id";
+        let comments = rows!(db, (Id, Option<Id>, String, Time), sql, Id(id.0), Id(organization.0));
+        let comment = |(id, author, body, created_at): (Id, Option<Id>, String, Time)| TicketComment {
+            id: RowId(id.0),
+            author: author.map(|author| author.0),
+            body,
+            created_at: created_at.0,
+        };
+        Ok(Some(TicketRecord { ticket, comments: comments.map_err(failed(doing))?.into_iter().map(comment).collect() }))
+    }
+
+    /// Stores a new ticket. Returns false when the organization doesn't have its conversation.
+    #[boxed]
+    pub async fn open_ticket(&self, ticket: TicketWrite) -> Result<bool, StoreError> {
+        self.write(ticket.organization, "open a ticket", move |mut db| {
+            Box::pin(async move {
+                let db = &mut db;
+                if let Some(conversation) = ticket.conversation
+                    && !conversations::exists(db, ticket.organization, conversation).await?
+                {
+                    return Ok(false);
+                }
+                let TicketWrite { organization, id, conversation, ref fields, now } = ticket;
+                let (subject, body) = (fields.subject.clone(), fields.body.clone());
+                insert(db, &NewTicket { id, organization, conversation, subject, body, now }).await?;
+                Ok(set(db, &ticket).await?)
+            })
+        })
+        .await
+    }
+
+    /// Changes what people set of a ticket. Returns false when the organization has no such ticket.
+    #[boxed]
+    pub async fn change_ticket(&self, ticket: TicketWrite) -> Result<bool, StoreError> {
+        self.write(ticket.organization, "change a ticket", move |mut db| {
+            Box::pin(async move { Ok(set(&mut db, &ticket).await?) })
+        })
+        .await
+    }
+
+    /// Adds a comment to a ticket. Returns false when the organization has no such ticket.
+    #[boxed]
+    pub async fn comment_on_ticket(
+        &self,
+        organization: OrganizationId,
+        ticket: TicketId,
+        comment: TicketComment,
+    ) -> Result<bool, StoreError> {
+        self.write(organization, "comment on a ticket", move |mut db| {
+            Box::pin(async move {
+                let db = &mut db;
+                let sql = "UPDATE tickets SET updated_at = $3 WHERE id = $1 AND organization_id = $2";
+                if execute!(db, sql, Id(ticket.0), Id(organization.0), Time(comment.created_at))? == 0 {
+                    return Ok(false);
+                }
+                execute!(
+                    db,
+                    "INSERT INTO ticket_comments (id, organization_id, ticket_id, author_id, body, created_at, updated_at)
+                     VALUES ($1, $2, $3, $4, $5, $6, $6)",
+                    Id(comment.id.0),
+                    Id(organization.0),
+                    Id(ticket.0),
+                    comment.author.map(Id),
+                    Text(&comment.body),
+                    Time(comment.created_at)
+                )?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}
+
+async fn set(db: &mut Conn<'_>, ticket: &TicketWrite) -> Result<bool, sqlx::Error> {
+    let TicketWrite { organization, id, fields, now, .. } = ticket;
+    let sql = db.pick(
+        "UPDATE tickets SET subject = $3, body = $4, status = $5, priority = $6, assignee_id = $7, requester = $8,
+             due_at = $9, tags = $10, updated_at = $11
+         WHERE id = $1 AND organization_id = $2",
+        "UPDATE tickets SET subject = $3, body = $4, status = $5, priority = $6, assignee_id = $7, requester = $8,
+             due_at = $9, tags = ARRAY(SELECT jsonb_array_elements_text($10)), updated_at = $11
+         WHERE id = $1 AND organization_id = $2",
+    );
+    let changed = execute!(
+        db,
+        sql,
+        Id(id.0),
+        Id(organization.0),
+        Text(&fields.subject),
+        Text(&fields.body),
+        fields.status.as_str(),
+        fields.priority.as_str(),
+        fields.assignee.map(Id),
+        fields.requester.as_deref().map(Text),
+        fields.due_at.map(Time),
+        Json(&fields.tags),
+        Time(*now)
+    )?;
+    Ok(changed > 0)
 }
 
 #[cfg(test)]

@@ -9,12 +9,14 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_manifest::Digest;
+use serde::Serialize;
 
 use crate::{
     RowScope, Store,
+    audit::{Author, Subject, view},
     catalogue::{LEASE, VersionState, users},
     components::digest,
-    sql::{Conn, execute, rows},
+    sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time, name_of},
 };
 
@@ -42,7 +44,8 @@ pub struct Decision {
     pub approval: Approval,
     /// Why it was rejected.
     pub reason: Option<String>,
-    pub by: KeyId,
+    /// The key by which it was decided. A member of the console has none.
+    pub by: Option<KeyId>,
     pub now: Timestamp,
 }
 
@@ -129,10 +132,31 @@ async fn decide(db: &mut Conn<'_>, decision: &Decision) -> Result<Decided, sqlx:
         decision.component.0.as_slice(),
         name_of(&decision.approval)?,
         decision.reason.as_deref().map(Text),
-        Id(decision.by.0),
+        decision.by.map(|key| Id(key.0)),
         Time(decision.now)
     )?;
     Ok(if decided > 0 { Decided::Done } else { Decided::Missing })
+}
+
+/// What the audit log shows of a decision.
+#[derive(Serialize)]
+struct DecisionView<'d> {
+    approval: String,
+    reason: Option<&'d str>,
+}
+
+/// What was decided about a version before.
+async fn by_version(db: &mut Conn<'_>, decision: &Decision) -> Result<Option<(String, Option<String>)>, sqlx::Error> {
+    row!(
+        db,
+        (String, Option<String>),
+        "SELECT approval, approval_reason FROM connector_versions
+         WHERE organization_id = $1 AND connector = $2 AND version = $3 AND component = $4",
+        Id(decision.organization.0),
+        decision.connector.as_str(),
+        decision.version.as_str(),
+        decision.component.0.as_slice()
+    )
 }
 
 impl Store {
@@ -179,8 +203,21 @@ impl Store {
     /// Approves or rejects an uploaded version. A version that connections use can't be rejected.
     #[boxed]
     pub async fn decide_connector(&self, decision: Decision) -> Result<Decided, StoreError> {
+        let by = Author::current();
         self.write(decision.organization, "decide about a connector", move |mut db| {
-            Box::pin(async move { Ok(decide(&mut db, &decision).await?) })
+            Box::pin(async move {
+                let before = by_version(&mut db, &decision).await?;
+                let decided = decide(&mut db, &decision).await?;
+                if let (Some((approval, reason)), Decided::Done) = (before, &decided) {
+                    let action = if decision.approval.allows() { "connector.approve" } else { "connector.reject" };
+                    let before = view(&DecisionView { approval, reason: reason.as_deref() })?;
+                    let approval = name_of(&decision.approval)?;
+                    let after = view(&DecisionView { approval, reason: decision.reason.as_deref() })?;
+                    let subject = Subject::by_id(format!("{} {}", decision.connector, decision.version));
+                    by.changed(&mut db, decision.organization, action, subject, before, after).await?;
+                }
+                Ok(decided)
+            })
         })
         .await
     }

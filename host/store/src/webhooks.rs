@@ -9,11 +9,13 @@ use resly_core::{
     id::{OrganizationId, WebhookId},
     time::Timestamp,
 };
+use serde::Serialize;
 
 pub(crate) use self::deliveries::enqueue;
 pub use self::deliveries::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery};
 use crate::{
     Store,
+    audit::{Author, Subject, view},
     columns::{returning, select},
     error::failed,
     sql::{Conn, execute, row},
@@ -57,6 +59,26 @@ impl From<WebhookRow> for Webhook {
     }
 }
 
+/// What the audit log shows of a webhook.
+#[derive(Serialize)]
+struct WebhookView<'w> {
+    url: &'w str,
+    events: Option<&'w [Event]>,
+}
+
+impl<'w> WebhookView<'w> {
+    fn of(webhook: &'w Webhook) -> Self {
+        Self { url: &webhook.url, events: webhook.events.as_deref() }
+    }
+}
+
+/// What it shows of a rotation.
+#[derive(Serialize)]
+struct SecretView {
+    secret: &'static str,
+    previous_until: Option<Timestamp>,
+}
+
 const FIND: &str = select!(webhook, "FROM webhooks WHERE organization_id = $1");
 
 async fn find(db: &mut Conn<'_>, organization: OrganizationId) -> Result<Option<Webhook>, sqlx::Error> {
@@ -76,8 +98,10 @@ impl Store {
     /// secrets. Returns it.
     #[boxed]
     pub async fn put_webhook(&self, organization: OrganizationId, webhook: Webhook) -> Result<Webhook, StoreError> {
+        let by = Author::current();
         self.write(organization, "set the webhook", move |mut db| {
             Box::pin(async move {
+                let before = find(&mut db, organization).await?;
                 let kept = row!(
                     db,
                     WebhookRow,
@@ -94,7 +118,16 @@ impl Store {
                     webhook.secret.as_slice(),
                     Time(webhook.created_at)
                 )?;
-                Ok(kept.map_or(webhook, Webhook::from))
+                let kept = kept.map_or(webhook, Webhook::from);
+                let (subject, after) = (Subject::new(kept.id, &kept.url), view(&WebhookView::of(&kept))?);
+                match before {
+                    Some(before) => {
+                        let before = view(&WebhookView::of(&before))?;
+                        by.changed(&mut db, organization, "webhook.change", subject, before, after).await?;
+                    }
+                    None => by.created(&mut db, organization, "webhook.create", subject, after).await?,
+                }
+                Ok(kept)
             })
         })
         .await
@@ -109,6 +142,7 @@ impl Store {
         secret: Vec<u8>,
         overlap_until: Timestamp,
     ) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(organization, "rotate the webhook's secret", move |mut db| {
             Box::pin(async move {
                 let changed = execute!(
@@ -120,6 +154,12 @@ impl Store {
                     secret.as_slice(),
                     Time(overlap_until)
                 )?;
+                if changed > 0 {
+                    let before = view(&SecretView { secret: "set", previous_until: None })?;
+                    let after = view(&SecretView { secret: "replaced", previous_until: Some(overlap_until) })?;
+                    let subject = Subject::by_id(id);
+                    by.changed(&mut db, organization, "webhook.rotate", subject, before, after).await?;
+                }
                 Ok(changed > 0)
             })
         })
@@ -129,8 +169,14 @@ impl Store {
     /// Deletes the webhook and gives up its messages. False when there is none.
     #[boxed]
     pub async fn delete_webhook(&self, organization: OrganizationId, now: Timestamp) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(organization, "remove the webhook", move |mut db| {
             Box::pin(async move {
+                if let Some(before) = find(&mut db, organization).await? {
+                    let subject = Subject::new(before.id, &before.url);
+                    let before = view(&WebhookView::of(&before))?;
+                    by.deleted(&mut db, organization, "webhook.delete", subject, before).await?;
+                }
                 let deleted = execute!(db, "DELETE FROM webhooks WHERE organization_id = $1", Id(organization.0))?;
                 execute!(
                     db,

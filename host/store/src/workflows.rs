@@ -7,11 +7,13 @@ use resly_core::{
     id::{ConnectionId, OrganizationId, WorkflowId},
     workflow::{Workflow, WorkflowStore},
 };
+use serde::Serialize;
 
 use crate::{
     Store,
+    audit::{Author, Subject, view},
     error::{failed, violates_policy},
-    sql::{Conn, execute, rows},
+    sql::{Conn, execute, row, rows},
     types::{Id, Json, Text, Time},
 };
 
@@ -25,6 +27,61 @@ struct WorkflowRow {
     instructions: Option<String>,
     enabled: bool,
     created_at: Time,
+}
+
+impl From<WorkflowRow> for Workflow {
+    fn from(row: WorkflowRow) -> Self {
+        Self {
+            id: WorkflowId(row.id.0),
+            name: row.name,
+            triggers: row.triggers.0,
+            connection: row.connection_id.map(|connection| ConnectionId(connection.0)),
+            action: row.action,
+            instructions: row.instructions,
+            enabled: row.enabled,
+            created_at: row.created_at.0,
+        }
+    }
+}
+
+/// What the audit log shows of a rule.
+#[derive(Serialize)]
+struct WorkflowView<'w> {
+    name: &'w str,
+    triggers: &'w [String],
+    connection: Option<ConnectionId>,
+    action: Option<&'w str>,
+    instructions: Option<&'w str>,
+    enabled: bool,
+}
+
+impl<'w> WorkflowView<'w> {
+    fn of(rule: &'w Workflow) -> Self {
+        Self {
+            name: &rule.name,
+            triggers: &rule.triggers,
+            connection: rule.connection,
+            action: rule.action.as_deref(),
+            instructions: rule.instructions.as_deref(),
+            enabled: rule.enabled,
+        }
+    }
+}
+
+async fn find(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    id: WorkflowId,
+) -> Result<Option<Workflow>, sqlx::Error> {
+    let found = row!(
+        db,
+        WorkflowRow,
+        "SELECT id, name, triggers, connection_id, action, instructions, enabled, created_at
+         FROM workflows WHERE id = $1 AND organization_id = $2",
+        Id(id.0),
+        Id(organization.0)
+    )?;
+    Ok(found.map(Workflow::from))
 }
 
 async fn put(db: &mut Conn<'_>, organization: OrganizationId, rule: &Workflow) -> Result<bool, sqlx::Error> {
@@ -59,8 +116,22 @@ impl Store {
     /// the id is another organization's; then nothing changes.
     #[boxed]
     pub async fn put_workflow(&self, organization: OrganizationId, rule: Workflow) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(organization, "keep a workflow", move |mut db| {
-            Box::pin(async move { Ok(put(&mut db, organization, &rule).await?) })
+            Box::pin(async move {
+                let before = find(&mut db, organization, rule.id).await?;
+                let put = put(&mut db, organization, &rule).await?;
+                let (subject, after) = (Subject::new(rule.id, &rule.name), view(&WorkflowView::of(&rule))?);
+                match before {
+                    _ if !put => {}
+                    Some(before) => {
+                        let before = view(&WorkflowView::of(&before))?;
+                        by.changed(&mut db, organization, "workflow.change", subject, before, after).await?;
+                    }
+                    None => by.created(&mut db, organization, "workflow.create", subject, after).await?,
+                }
+                Ok(put)
+            })
         })
         .await
     }
@@ -77,24 +148,20 @@ impl Store {
             Id(organization.0)
         )
         .map_err(failed(doing))?;
-        let rule = |row: WorkflowRow| Workflow {
-            id: WorkflowId(row.id.0),
-            name: row.name,
-            triggers: row.triggers.0,
-            connection: row.connection_id.map(|connection| ConnectionId(connection.0)),
-            action: row.action,
-            instructions: row.instructions,
-            enabled: row.enabled,
-            created_at: row.created_at.0,
-        };
-        Ok(found.into_iter().map(rule).collect())
+        Ok(found.into_iter().map(Workflow::from).collect())
     }
 
     /// Deletes a rule. False when the organization has no such rule.
     #[boxed]
     pub async fn delete_workflow(&self, organization: OrganizationId, id: WorkflowId) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(organization, "delete a workflow", move |mut db| {
             Box::pin(async move {
+                if let Some(before) = find(&mut db, organization, id).await? {
+                    let subject = Subject::new(id, &before.name);
+                    let before = view(&WorkflowView::of(&before))?;
+                    by.deleted(&mut db, organization, "workflow.delete", subject, before).await?;
+                }
                 let deleted = execute!(
                     db,
                     "DELETE FROM workflows WHERE id = $1 AND organization_id = $2",

@@ -1,4 +1,4 @@
-//! Who may ask, and from where: keys, scopes, the origins of publishable keys, and sign-in links.
+//! Who may ask, and from where: keys, scopes, and the origins of publishable keys.
 
 use std::collections::BTreeSet;
 
@@ -118,15 +118,5 @@ async fn a_preflight_is_answered_for_origins_that_some_key_allows() {
             let may_send = headers["access-control-allow-headers"].to_str().unwrap();
             assert!(may_send.contains("authorization") && may_send.contains("traceparent"), "{may_send}");
         }
-    }
-}
-
-#[tokio::test]
-async fn a_sign_in_link_works_once() {
-    let app = TestApp::start().await;
-    let token = app.api().sign_ins.invite(app.host(), app.organization());
-    let link = format!("/console?token={token}");
-    for (path, status) in [(link.as_str(), 200), (link.as_str(), 403), ("/console", 200)] {
-        assert_eq!(app.client.get(app.url(path)).send().await.unwrap().status(), status, "{path}");
     }
 }

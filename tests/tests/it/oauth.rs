@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use resly_core::member::Role;
 use resly_tests::{
     app::TestApp,
     browser::{Browser, Page},
+    console::ConsoleClient,
     oauth::{CLIENT_ID, CLIENT_SECRET, Expired, OauthService},
 };
 use serde_json::{Value, json};
@@ -88,13 +90,15 @@ async fn a_person_agrees_and_the_connection_works() {
     assert_eq!(begun.headers["referrer-policy"], "no-referrer");
     let back = browser.open(begun.location.unwrap().as_str()).await.location.unwrap();
     let page = browser.open(back.as_str()).await;
-    assert_eq!((page.status, query(&page, "connection").as_ref()), (303, Some(&id)));
+    let to = page.location.clone().unwrap();
+    assert_eq!((page.status, to.path()), (303, format!("/console/connections/{id}").as_str()));
     assert_eq!(
         (query(&page, "oauth").as_deref(), query(&page, "test").as_deref()),
         (Some("connected"), Some("passed"))
     );
-    let console = browser.open(page.location.unwrap().as_str()).await;
-    assert!(console.text.contains("is authorized and its test passed"), "{}", console.text);
+    let mut console = ConsoleClient::signed_in(&app, Role::Viewer).await;
+    let shown = console.page(&format!("{}?{}", to.path(), to.query().unwrap())).await;
+    assert!(shown.contains("is authorized and its test passed"), "{shown}");
 
     let view = connection(&app, &id).await;
     assert_eq!((&view["authorized"], &view["scopes"]), (&json!(true), &json!(["orders.read", "profile"])));

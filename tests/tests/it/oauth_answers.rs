@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use resly_core::member::Role;
 use resly_tests::{
     app::TestApp,
+    console::ConsoleClient,
     oauth::{OauthService, WriteAnswer},
 };
 use serde_json::{Value, json};
@@ -119,8 +121,9 @@ async fn a_type_that_nobody_named_is_refused_with_the_place_to_name_it() {
     service.answers_as(slack);
     let (app, id, reason) = authorized(&service, json!({})).await;
     assert_eq!(reason.as_deref(), Some("answer_unusable"));
-    let console = app.client.get(app.url(&format!("/console?connection={id}&oauth=failed&reason=answer_unusable")));
-    assert!(console.send().await.unwrap().text().await.unwrap().contains("token_types"));
+    let mut browser = ConsoleClient::signed_in(&app, Role::Viewer).await;
+    let path = format!("/console/connections/{id}?oauth=failed&reason=answer_unusable");
+    assert!(browser.page(&path).await.contains("token_types"));
 }
 
 #[tokio::test]
@@ -145,8 +148,8 @@ async fn the_reason_is_the_true_one() {
         let (app, id, reason) = authorized(&service, json!({})).await;
         assert_eq!(reason.as_deref(), Some(expected), "{refusal:?}");
         assert_eq!(connection(&app, &id).await["authorized"], false);
-        let page = app.client.get(app.url(&format!("/console?connection={id}&oauth=failed&reason={expected}")));
-        let page = page.send().await.unwrap().text().await.unwrap();
+        let mut browser = ConsoleClient::signed_in(&app, Role::Viewer).await;
+        let page = browser.page(&format!("/console/connections/{id}?oauth=failed&reason={expected}")).await;
         assert!(!page.contains("has the cause"), "{expected} is told: {page}");
     }
     // An address that the host itself refuses: a private one, over https.

@@ -13,13 +13,14 @@ use resly_tests::{
 };
 use serde_json::{Value, json};
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "billing_events",
     "connections",
     "connector_logs",
     "conversations",
     "knowledge_sources",
     "messages",
+    "ticket_comments",
     "tickets",
     "usage",
     "visitors",
@@ -27,7 +28,7 @@ const TABLES: [&str; 10] = [
 ];
 
 /// Each table with what can be embedded in it.
-const RELATIONS: [(&str, &str); 11] = [
+const RELATIONS: [(&str, &str); 13] = [
     ("connections", "connector_logs"),
     ("connections", "workflows"),
     ("connector_logs", "connections"),
@@ -37,7 +38,9 @@ const RELATIONS: [(&str, &str); 11] = [
     ("conversations", "tickets"),
     ("conversations", "visitors"),
     ("messages", "conversations"),
+    ("ticket_comments", "tickets"),
     ("tickets", "conversations"),
+    ("tickets", "ticket_comments"),
     ("visitors", "conversations"),
 ];
 
@@ -81,6 +84,8 @@ impl Member<'_> {
         self.made("/rest/v1/knowledge_sources", json!({"title": "t", "text": "Words."})).await;
         let conversation = self.read("conversations").await[0]["id"].clone();
         self.made("/rest/v1/tickets", json!({"subject": "s", "body": "b", "conversation_id": conversation})).await;
+        let ticket = self.read("tickets").await[0]["id"].clone();
+        self.made("/rest/v1/ticket_comments", json!({"ticket_id": ticket, "body": "c"})).await;
     }
 
     async fn snapshot(&self) -> BTreeMap<&'static str, Value> {
@@ -156,6 +161,7 @@ async fn nothing_reaches_the_other(app: TestApp, service: &ScriptedService) {
         let row = match table {
             "visitors" => json!({"id": theirs, "external_id": "taken"}),
             "tickets" => json!({"id": theirs, "subject": "taken", "body": "taken"}),
+            "ticket_comments" => json!({"id": theirs, "ticket_id": ids(&before["tickets"])[0], "body": "taken"}),
             _ => json!({"id": theirs, "title": "taken"}),
         };
         let set = match table {

@@ -9,9 +9,8 @@ use resly_tests::app::TestApp;
 use serde_json::Value;
 
 /// What people, tools and other hosts ask for, which no client of the API calls, and another spelling of `/rest/v1/`: they
-/// have no operation.
-const PAGES: [&str; 7] = [
-    "/console",
+/// have no operation. Nor have the console's pages.
+const PAGES: [&str; 6] = [
     "/internal/{*rest}",
     "/oauth/begin/{nonce}",
     "/oauth/callback",
@@ -34,7 +33,9 @@ async fn every_route_has_an_operation() {
     let operations = document["paths"].as_object().unwrap();
     let routes = paths(&app.router());
     assert!(routes.len() > 40, "{routes:?}");
-    let undocumented: Vec<&String> = routes.iter().filter(|path| !operations.contains_key(*path)).collect();
+    let is_console = |path: &str| path == "/console" || path.starts_with("/console/");
+    let undocumented: Vec<&String> =
+        routes.iter().filter(|path| !operations.contains_key(*path) && !is_console(path)).collect();
     assert_eq!(undocumented, PAGES, "register a route with `routes!`");
 
     for (path, item) in operations {

@@ -4,9 +4,11 @@
 use std::collections::HashMap;
 
 use hmac::{Hmac, KeyInit, Mac};
+use resly_core::member::Role;
 use resly_tests::{
     app::TestApp,
     browser::Browser,
+    console::ConsoleClient,
     service::{Received, ScriptedService},
 };
 use serde_json::{Value, json};
@@ -189,8 +191,9 @@ async fn what_shopify_did_not_sign_is_not_its_answer() {
         let (_, location) = asked(&app, &id, answer).await;
         assert!(location.query().unwrap().ends_with("oauth=failed&reason=signature"), "{location}");
     }
-    let console = Browser::new().open(&app.url("/console?oauth=failed&reason=signature")).await;
-    assert!(console.text.contains("not signed with the app's secret"), "{}", console.text);
+    let mut console = ConsoleClient::signed_in(&app, Role::Viewer).await;
+    let page = console.page(&format!("/console/connections/{id}?oauth=failed&reason=signature")).await;
+    assert!(page.contains("not signed with the app's secret"), "{page}");
     let view: Value =
         app.send_as(&app.admin, "GET", &format!("/api/admin/connections/{id}")).await.json().await.unwrap();
     assert_eq!((&view["authorized"], shopify.received().len()), (&json!(false), 0), "nobody was asked for tokens");

@@ -67,6 +67,12 @@ async fn a_webhook_is_tried_again_tested_rotated_and_removed() {
     assert_eq!(tries.len(), 3);
     assert!(tries.iter().all(|one| one.header("webhook-id") == tries[0].header("webhook-id")), "repeats can be told");
     assert!(is_signed(tries[2], &secret) && is_signed(tries[2], &newer) && !is_signed(tries[1], &newer));
+    let again = format!("/api/admin/webhook/deliveries/{}/replay", listed["id"].as_str().unwrap());
+    assert_eq!(app.send_as(&app.stranger_admin().await, "POST", &again).await.status(), 404);
+    assert_eq!(app.send_as(&app.admin, "POST", &again).await.status(), 204);
+    app.host().hooks.deliver_due().await.unwrap();
+    let received = told(&service, "/hook");
+    assert_eq!(received.last().unwrap().header("webhook-id"), tries[0].header("webhook-id"), "sent once more");
     app.later(61 * MINUTE);
     let (_, tested) = send(&app, "POST", "/api/admin/webhook/test", &json!({})).await;
     assert_eq!(tested["ok"], true, "{tested}");

@@ -36,6 +36,11 @@ pub fn merge(stored: &[Message], sent: &[ClientMessage]) -> Merge {
     merged
 }
 
+/// Whether both are the user's, or neither is. Clients send an agent's message back as the assistant's.
+fn is_same_side(stored: Role, sent: Role) -> bool {
+    (stored == Role::User) == (sent == Role::User)
+}
+
 fn has_id(stored: &Message, id: &str) -> bool {
     stored.client_id.as_deref() == Some(id) || stored.id.to_string() == id
 }
@@ -57,7 +62,7 @@ fn last_known(stored: &[Message], sent: &[ClientMessage]) -> Option<(usize, usiz
     }
     sent.iter().enumerate().rev().find_map(|(at, message)| {
         let position = *places.get(message.id.as_deref()?)?;
-        (stored[position].role == message.role).then_some((at, position))
+        is_same_side(stored[position].role, message.role).then_some((at, position))
     })
 }
 
@@ -68,12 +73,12 @@ fn after_anchor(stored: &[Message], sent: &[ClientMessage], at: usize, position:
     }
     let (mut keep, mut new_from) = (position + 1, at + 1);
     while let (Some(have), Some(message)) = (stored.get(keep), sent.get(new_from)) {
-        match (have.role, message.role) {
+        match (have.role == Role::User, message.role == Role::User) {
             // The client's own version of an answer, with another id or without one.
-            (Role::Assistant, Role::Assistant) => new_from += 1,
-            (Role::Assistant, Role::User) => {}
-            (Role::User, Role::User) if message.id.is_none() && have.content == message.text => new_from += 1,
-            (Role::User, _) => break,
+            (false, false) => new_from += 1,
+            (false, true) => {}
+            (true, true) if message.id.is_none() && have.content == message.text => new_from += 1,
+            (true, _) => break,
         }
         keep += 1;
     }
@@ -90,9 +95,9 @@ fn is_whole(stored: &[Message], sent: &[ClientMessage]) -> bool {
     let begins = match &message.id {
         Some(id) if has_id(first, id) => true,
         Some(_) if first.client_id.is_some() => false,
-        _ => first.role == message.role && first.content.trim() == message.text.trim(),
+        _ => is_same_side(first.role, message.role) && first.content.trim() == message.text.trim(),
     };
-    begins && sent.iter().any(|message| message.role == Role::Assistant)
+    begins && sent.iter().any(|message| message.role != Role::User)
 }
 
 fn by_words(stored: &[Message], sent: &[ClientMessage]) -> Merge {
@@ -134,7 +139,7 @@ impl<'m> Words<'m> {
     fn same(&self, have: usize, at: usize) -> bool {
         let ((stored, words), (sent, same)) = (self.stored[have], self.sent[at]);
         let ids_differ = stored.client_id.is_some() && sent.id.is_some();
-        stored.role == sent.role && words == same && !ids_differ
+        is_same_side(stored.role, sent.role) && words == same && !ids_differ
     }
 
     /// Compares both histories in order, skipping answers that the client leaves out, until they differ or one ends.
@@ -142,7 +147,7 @@ impl<'m> Words<'m> {
         while have < self.stored.len() && at < self.sent.len() {
             if self.same(have, at) {
                 at += 1;
-            } else if (self.stored[have].0.role, self.sent[at].0.role) != (Role::Assistant, Role::User) {
+            } else if self.stored[have].0.role == Role::User || self.sent[at].0.role != Role::User {
                 break;
             }
             have += 1;

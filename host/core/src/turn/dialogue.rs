@@ -21,6 +21,9 @@ const NO_ANSWER: &str = "(No answer was given.)";
 /// Stands for a result that is missing.
 const NO_RESULT: &str = "(The result of this call isn't known.)";
 
+/// Precedes what a person of the organization wrote in the assistant's place.
+const BY_A_PERSON: &str = "(A person of the company wrote this:) ";
+
 /// The tool name of the step that records an omitted part of the history.
 const HISTORY: &str = "history";
 /// Tokens that a message takes besides its text: its role and the separator.
@@ -64,7 +67,10 @@ pub(super) fn history(said: &[Message], budget: u64) -> (Vec<ModelMessage>, Opti
         exchange = 0;
     }
     let sent = said[start..].iter();
-    let sent = sent.map(|message| ModelMessage::Text { role: message.role, text: message.content.clone() });
+    let sent = sent.map(|message| match message.role {
+        Role::Agent => ModelMessage::Text { role: Role::Assistant, text: format!("{BY_A_PERSON}{}", message.content) },
+        role => ModelMessage::Text { role, text: message.content.clone() },
+    });
     (sent.collect(), (omitted.messages > 0).then_some(omitted))
 }
 
@@ -101,7 +107,7 @@ impl Dialogue {
     fn add(&mut self, message: ModelMessage) {
         match message {
             ModelMessage::Text { role: Role::User, text } => self.user(text),
-            ModelMessage::Text { role: Role::Assistant, text } => self.assistant(text),
+            ModelMessage::Text { role: Role::Assistant | Role::Agent, text } => self.assistant(text),
             ModelMessage::ToolCalls { text, calls, .. } if calls.is_empty() => self.assistant(text),
             calls @ ModelMessage::ToolCalls { .. } => self.calls(calls),
             ModelMessage::ToolResult { ref call_id, .. } => {

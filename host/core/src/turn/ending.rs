@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{
@@ -14,7 +15,12 @@ use super::{
     run::{Run, micros, store_failure},
     store::{FinishOutcome, FinishedTurn, TurnStore},
 };
-use crate::{conversation::MessageStatus, error::StoreError};
+use crate::{
+    conversation::{MessageStatus, handover::TAKEN_OVER},
+    error::StoreError,
+    knowledge::Citation,
+    model::FinishReason,
+};
 
 /// Pauses between two attempts: the first one, and the longest.
 const SOON: Duration = Duration::from_millis(50);
@@ -41,6 +47,12 @@ impl Run {
         };
         match store_soon(&*self.turns.store, &finished, self.turns.limits.storing).await {
             Ok(FinishOutcome::Stored) => {}
+            Ok(FinishOutcome::HandedOver) => {
+                self.draft.note(TAKEN_OVER);
+                self.draft.release();
+                self.finish = FinishReason::Other;
+                return Ok(self.result(MessageStatus::HandedOver, citations, steps));
+            }
             Ok(FinishOutcome::Superseded) => {
                 // Whoever reads this answer must not take it for the one that is kept.
                 tracing::warn!(message = %finished.answer, "this host was slow: a repeat of the request is answered instead");
@@ -52,7 +64,11 @@ impl Run {
             }
         }
         self.timing.commit_us = micros(self.turns.clock.now().since(now));
-        Ok(TurnResult {
+        Ok(self.result(status, citations, steps))
+    }
+
+    fn result(&mut self, status: MessageStatus, citations: Vec<Citation>, steps: Vec<Value>) -> TurnResult {
+        TurnResult {
             status,
             text: self.draft.take_text(),
             citations,
@@ -60,7 +76,7 @@ impl Run {
             finish: self.finish,
             usage: self.usage,
             timing: self.timing,
-        })
+        }
     }
 
     /// Whether a failure now leaves the customer without any text. Then the message costs the organization nothing.
@@ -113,8 +129,8 @@ async fn store_at_last(store: &dyn TurnStore, turn: FinishedTurn) {
             Ok(FinishOutcome::Stored) => {
                 return tracing::info!(message = %turn.answer, "stored the end of an answer that had to wait");
             }
-            // The customer has another answer by now.
-            Ok(FinishOutcome::Superseded) => return,
+            // The customer has another answer by now, or a person answers.
+            Ok(FinishOutcome::Superseded | FinishOutcome::HandedOver) => return,
             Err(error) if error.is_passing() => {}
             Err(error) => {
                 return tracing::error!(%error, message = %turn.answer, "an answer can't be stored and is left to its lease");

@@ -11,6 +11,7 @@ mod dialogue;
 mod draft;
 mod ending;
 pub mod failure;
+mod hand_over;
 pub mod live;
 mod model_measure;
 mod prompt;
@@ -30,15 +31,18 @@ use tokio::task::JoinSet;
 use crate::{
     approval::{Approvals, ChatClient, Verdict},
     boxed,
-    connector::{available::AvailableActions, call::Connectors},
-    conversation::{ClientMessage, Message},
+    connector::{
+        available::{AvailableAction, AvailableActions},
+        call::Connectors,
+    },
+    conversation::{ClientMessage, Message, MessageStatus, handover::ConversationState},
     error::StoreError,
     id::{ApprovalId, ConversationId, HostId, MessageId},
     knowledge::{Passage, RetrieveError, Retriever},
     load::LoadShedder,
     meter::Remaining,
     metrics::{Metrics, names},
-    model::{Model, Role},
+    model::{Model, Role, ToolSpec},
     principal::Principal,
     time::{Clock, Random},
     trace::{self, Tracer, gen_ai},
@@ -122,6 +126,8 @@ pub enum Start {
     Running(Started),
     /// The same request was answered before, under the same idempotency key.
     Replay(Replay),
+    /// A person answers in this conversation. The question is stored, and the notice tells who answers.
+    HandedOver { notice: Replay, state: ConversationState, remaining: Option<Remaining> },
 }
 
 pub struct Started {
@@ -131,10 +137,18 @@ pub struct Started {
     pub live: Arc<LiveTurn>,
 }
 
+/// What a turn offers its model.
+pub struct OfferedTools {
+    pub tools: Vec<ToolSpec>,
+    /// The actions that the tool for connectors reaches.
+    pub actions: Vec<AvailableAction>,
+}
+
 /// A request that was looked at.
 enum Begun {
     Accepted { accepted: AcceptedTurn, lookup: Lookup, continues: bool },
     Replay(Replay),
+    HandedOver { notice: Replay, state: ConversationState, remaining: Option<Remaining> },
 }
 
 /// A retrieval in progress; it yields the passages and the microseconds that it took. Dropping it cancels it.
@@ -174,6 +188,11 @@ impl Turns {
                 span.set("resly.turn.replay", true);
                 return Ok(Start::Replay(replay));
             }
+            Ok(Begun::HandedOver { notice, state, remaining }) => {
+                gen_ai::set_conversation(&mut span, notice.message.conversation_id);
+                span.set("resly.turn.outcome", MessageStatus::HandedOver.name());
+                return Ok(Start::HandedOver { notice, state, remaining });
+            }
             Err(error) => {
                 span.fail(error.kind());
                 return Err(error);
@@ -208,6 +227,10 @@ impl Turns {
                 let person = ChatClient::new(&request.principal, request.visitor.as_deref());
                 Ok(Begun::Replay(self.replay(message, &person).await?))
             }
+            BeginTurn::HandedOver { notice, state, remaining } => {
+                let person = ChatClient::new(&request.principal, request.visitor.as_deref());
+                Ok(Begun::HandedOver { notice: self.replay(notice, &person).await?, state, remaining })
+            }
             BeginTurn::Accepted(accepted) => Ok(Begun::Accepted { accepted, lookup, continues: continues.is_some() }),
         }
     }
@@ -227,6 +250,14 @@ impl Turns {
             }
             error => error,
         }
+    }
+
+    /// What a turn of this caller would offer its model now.
+    #[boxed]
+    pub async fn offered_tools(&self, principal: &Principal) -> Result<OfferedTools, StoreError> {
+        let available = self.offers.of(principal.organization).await?;
+        let actions = available.for_key(principal.kind).cloned().collect();
+        Ok(OfferedTools { tools: tools::specs(&available, principal), actions })
     }
 
     /// Cancels the answers of this host that a customer asked another host to cancel.

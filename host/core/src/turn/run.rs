@@ -40,9 +40,11 @@ const CUT_BY_FILTER: &str = "[The answer is cut here: a content filter of the mo
 const CUT_BY_PROVIDER: &str = "[The answer is cut here: the model's provider ended it early.]";
 
 /// How a turn ended that didn't fail.
-enum End {
+pub(super) enum End {
     Complete,
     Cancelled,
+    /// A person answers from now on.
+    HandedOver,
 }
 
 /// The tool calls that a model makes in one round.
@@ -132,10 +134,11 @@ impl Run {
                         self.finish = FinishReason::Other;
                         MessageStatus::Cancelled
                     }
+                    End::HandedOver => MessageStatus::HandedOver,
                 };
                 match self.commit(status, false).await {
                     Ok(ending) => {
-                        self.measure(status.name(), false);
+                        self.measure(ending.status.name(), false);
                         return self.live.push(TurnEvent::Finished(Arc::new(ending)));
                     }
                     Err(failure) => failure,
@@ -148,6 +151,11 @@ impl Run {
                     _ => MessageStatus::Failed,
                 };
                 match self.commit(status, refund).await {
+                    // Nobody waits for this answer any more.
+                    Ok(ending) if ending.status == MessageStatus::HandedOver => {
+                        self.measure(ending.status.name(), false);
+                        return self.live.push(TurnEvent::Finished(Arc::new(ending)));
+                    }
                     Ok(_) => failure,
                     Err(worse) => worse,
                 }
@@ -183,6 +191,9 @@ impl Run {
         let question = question.map(|message| message.content.clone()).unwrap_or_default();
         let (mut messages, omitted) = dialogue::history(&self.accepted.history, self.turns.limits.history_tokens);
         self.steps.extend(omitted.map(Omitted::step));
+        if available.workflows.iter().any(|rule| rule.hands_over() && rule.matches(&question)) {
+            return self.hand_over_by_rule().await;
+        }
         let answered = self.settle(&available, &mut messages).await?;
         let passages = self.retrieve(answered).await;
 
@@ -211,7 +222,7 @@ impl Run {
             self.count_round();
             let Asked { calls, data } = asked?;
             if calls.is_empty() {
-                return Ok(End::Complete);
+                return Ok(if self.is_handed_over() { End::HandedOver } else { End::Complete });
             }
             if last {
                 return Err(TurnFailure::ToolLoop);

@@ -7,7 +7,10 @@ use serde_json::Value;
 
 use crate::{
     approval::ChatClient,
-    conversation::{ClientMessage, Message, MessageStatus},
+    conversation::{
+        ClientMessage, Message, MessageStatus,
+        handover::{ConversationState, HandOver},
+    },
     error::StoreError,
     id::{ConversationId, HostId, KeyId, MessageId, OrganizationId, TicketId},
     knowledge::Citation,
@@ -82,6 +85,12 @@ pub enum BeginTurn {
     Accepted(AcceptedTurn),
     /// The request was answered before. Nothing is counted, and the stored answer is sent again.
     Replay(Message),
+    /// A person answers in this conversation. The question is stored and counted, and this notice is its answer.
+    HandedOver {
+        notice: Message,
+        state: ConversationState,
+        remaining: Option<Remaining>,
+    },
 }
 
 /// The most new messages in one request. The request counts as one message, but each of them is stored.
@@ -182,6 +191,8 @@ pub enum FinishOutcome {
     /// The host was too slow: its lease ended, and the request was repeated, so that another answer took this one's place, or
     /// another host ended the answer.
     Superseded,
+    /// A person took the conversation over meanwhile. What was written is kept, as an interrupted answer.
+    HandedOver,
 }
 
 /// A support ticket that a turn opens.
@@ -256,4 +267,7 @@ pub trait TurnStore: Send + Sync + 'static {
     /// The answers in progress, on all hosts, that somebody asked to cancel.
     async fn cancel_requests(&self) -> Result<Vec<MessageId>, StoreError>;
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError>;
+    /// Hands a conversation over to the people of its organization, and cuts off answers in it that are being written.
+    /// Nothing changes when a person has it or is awaited. Returns its state, or `None` when there is no such conversation.
+    async fn hand_over(&self, request: HandOver) -> Result<Option<ConversationState>, StoreError>;
 }

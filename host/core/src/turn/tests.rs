@@ -3,6 +3,7 @@
 mod approvals;
 mod ends;
 mod fakes;
+mod hand_over;
 mod rounds;
 mod tokens;
 mod traces;

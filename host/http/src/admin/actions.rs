@@ -83,7 +83,7 @@ impl FromQuery for AccountOwner {
 }
 
 pub(super) fn caller(principal: &Principal, visitor: Option<String>) -> ManualCaller {
-    ManualCaller { organization: principal.organization, key: principal.key, visitor }
+    ManualCaller { organization: principal.organization, key: Some(principal.key), visitor }
 }
 
 /// Calls an action with the body as its input.

@@ -7,24 +7,28 @@ use axum::{
     extract::{Path, State},
 };
 use resly_core::{
-    conversation::{Message as StoredMessage, MessageStatus},
+    conversation::{
+        Message as StoredMessage, MessageStatus,
+        handover::{ConversationState, HandoverSource},
+    },
     id::{ConversationId, MessageId},
     knowledge::Citation as StoredCitation,
     model::{Role, TokenUsage as StoredUsage},
     time::Timestamp,
 };
 use resly_service::App;
-use resly_store::ConversationSummary;
+use resly_store::{ConversationQuery, ConversationRecord, ConversationSummary};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     guard::Admin,
     openapi_enums,
     pagination::{self, Page},
     problem::Problem,
-    query::{NoParameters, Query},
+    query::{FromQuery, NoParameters, Parameters, Query},
 };
 
 /// A conversation without its messages.
@@ -38,6 +42,14 @@ pub struct ListedConversation {
     first_question: Option<String>,
     /// How many there are.
     messages: u64,
+    #[schema(value_type = openapi_enums::ConversationState)]
+    state: ConversationState,
+    /// The member who has it.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    assignee: Option<Uuid>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    handed_over_at: Option<Timestamp>,
+    tags: Vec<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
@@ -46,8 +58,9 @@ pub struct ListedConversation {
 
 impl From<ConversationSummary> for ListedConversation {
     fn from(summary: ConversationSummary) -> Self {
-        let ConversationSummary { id, visitor, first_question, messages, created_at, updated_at } = summary;
-        Self { id, visitor, first_question, messages, created_at, updated_at }
+        let ConversationSummary { id, visitor, first_question, messages, state, .. } = summary;
+        let ConversationSummary { assignee, handed_over_at, tags, created_at, updated_at, .. } = summary;
+        Self { id, visitor, first_question, messages, state, assignee, handed_over_at, tags, created_at, updated_at }
     }
 }
 
@@ -68,8 +81,38 @@ pub struct Conversation {
     visitor: Option<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    handling: Handling,
     /// Oldest first.
     messages: Vec<ConversationMessage>,
+}
+
+/// Who answers in a conversation.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConversationHandling)]
+pub struct Handling {
+    #[schema(value_type = openapi_enums::ConversationState)]
+    state: ConversationState,
+    /// The member who has it, or had it when it was closed.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    assignee: Option<Uuid>,
+    /// Who asked for a person last.
+    #[schema(required, value_type = Option<openapi_enums::HandoverSource>)]
+    handed_over_by: Option<HandoverSource>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    handed_over_at: Option<Timestamp>,
+    /// What it was about then, for the agent.
+    #[schema(required)]
+    summary: Option<String>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    closed_at: Option<Timestamp>,
+}
+
+impl From<resly_store::Handling> for Handling {
+    fn from(handling: resly_store::Handling) -> Self {
+        let resly_store::Handling { state, assignee, handed_over, summary, closed_at } = handling;
+        let (handed_over_by, handed_over_at) = handed_over.unzip();
+        Self { state, assignee, handed_over_by, handed_over_at, summary, closed_at }
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -83,6 +126,9 @@ pub struct ConversationMessage {
     client_id: Option<String>,
     #[schema(value_type = openapi_enums::Role)]
     role: Role,
+    /// The member who wrote an agent's message, when it is known.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    author: Option<Uuid>,
     content: String,
     #[schema(value_type = openapi_enums::MessageStatus)]
     status: MessageStatus,
@@ -104,7 +150,7 @@ pub struct ConversationMessage {
 
 impl From<StoredMessage> for ConversationMessage {
     fn from(message: StoredMessage) -> Self {
-        let StoredMessage { id, conversation_id, client_id, role, content, status, .. } = message;
+        let StoredMessage { id, conversation_id, client_id, role, author, content, status, .. } = message;
         let StoredMessage { citations, steps, usage, created_at, superseded_at, .. } = message;
         let citations = citations.into_iter().map(MessageCitation::from).collect();
         let (usage, superseded) = (usage.map(MessageUsage::from), superseded_at.is_some());
@@ -113,6 +159,7 @@ impl From<StoredMessage> for ConversationMessage {
             conversation_id,
             client_id,
             role,
+            author,
             content,
             status,
             citations,
@@ -163,9 +210,36 @@ impl From<StoredUsage> for MessageUsage {
     }
 }
 
+/// Which conversations to list.
+pub struct ConversationParameters(ConversationQuery);
+
+impl FromQuery for ConversationParameters {
+    fn from_query(parameters: &mut Parameters) -> Self {
+        let Page { before, limit } = Page::from_query(parameters);
+        Self(ConversationQuery {
+            state: parameters.choice("state", &ConversationState::ALL, ConversationState::name),
+            assignee: parameters.id("assignee"),
+            visitor: parameters.text("visitor"),
+            tag: parameters.text("tag"),
+            connector: parameters.text("connector"),
+            since: parameters.time("since"),
+            until: parameters.time("until"),
+            before,
+            limit,
+        })
+    }
+}
+
 /// The organization's conversations, newest first, without their messages.
 #[utoipa::path(get, path = "/api/admin/conversations", tag = "admin", operation_id = "listConversations",
     params(
+        ("state" = Option<String>, Query, description = "Who answers: `ai`, `waiting`, `agent` or `closed`"),
+        ("assignee" = Option<String>, Query, description = "The member who has it"),
+        ("visitor" = Option<String>, Query, description = "Your own id of the visitor"),
+        ("tag" = Option<String>, Query, description = "A tag that it has"),
+        ("connector" = Option<String>, Query, description = "A connector that was called in it"),
+        ("since" = Option<String>, Query, description = "Begun at this time or later"),
+        ("until" = Option<String>, Query, description = "Begun before this time"),
         ("before" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "1 to 200; 50 when absent"),
     ),
@@ -173,10 +247,12 @@ impl From<StoredUsage> for MessageUsage {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(page): Query<Page>,
+    Query(ConversationParameters(wanted)): Query<ConversationParameters>,
 ) -> Result<Json<Conversations>, Problem> {
-    let mut found = app.store.list_conversations(principal.organization, page.before, page.limit + 1).await?;
-    let more = pagination::cut(&mut found, page.limit);
+    let limit = wanted.limit;
+    let one_more = ConversationQuery { limit: limit + 1, ..wanted };
+    let mut found = app.store.find_conversations(principal.organization, one_more).await?;
+    let more = pagination::cut(&mut found, limit);
     let next = pagination::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
     Ok(Json(Conversations { conversations: found.into_iter().map(ListedConversation::from).collect(), next }))
 }
@@ -193,7 +269,8 @@ pub async fn get(
 ) -> Result<Json<Conversation>, Problem> {
     let missing = || Problem::not_found("there is no such conversation");
     let id = id.parse().map_err(|_| missing())?;
-    let found = app.store.conversation(principal.organization, id).await?.ok_or_else(missing)?;
-    let messages = found.messages.into_iter().map(ConversationMessage::from).collect();
-    Ok(Json(Conversation { id: found.id, visitor: found.visitor, created_at: found.created_at, messages }))
+    let mut found = app.store.conversation(principal.organization, id).await?.ok_or_else(missing)?;
+    let messages = std::mem::take(&mut found.messages).into_iter().map(ConversationMessage::from).collect();
+    let ConversationRecord { id, visitor, created_at, handling, .. } = found;
+    Ok(Json(Conversation { id, visitor, created_at, handling: handling.into(), messages }))
 }

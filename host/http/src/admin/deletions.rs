@@ -9,14 +9,12 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use resly_core::{
-    id::{DeletionId, KeyId},
-    time::Timestamp,
-};
+use resly_core::{id::DeletionId, time::Timestamp};
 use resly_service::{App, deletions};
 use resly_store::{Deletion, DeletionQuery, DeletionState};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     guard::Admin,
@@ -34,9 +32,9 @@ pub struct DeletionRequest {
     /// `pending`: some of it may still be there.
     #[schema(value_type = openapi_enums::DeletionState)]
     status: DeletionState,
-    /// The key that asked.
+    /// The key that asked, or the person in the console.
     #[schema(value_type = String, format = "uuid")]
-    requested_by: KeyId,
+    requested_by: Uuid,
     /// What was deleted so far.
     deleted: DeletedData,
     /// Connected accounts whose service did not confirm that it revoked their tokens.
@@ -116,7 +114,7 @@ pub async fn create(
     Admin(principal): Admin,
     Path(visitor): Path<String>,
 ) -> Result<Response, Problem> {
-    let deletion = deletions::request(&app, &principal, visitor).await?;
+    let deletion = deletions::request(&app, principal.organization, principal.key.0, visitor).await?;
     let place = [(header::LOCATION, format!("/api/admin/deletion-requests/{}", deletion.id))];
     Ok((StatusCode::ACCEPTED, place, Json(DeletionRequest::from(deletion))).into_response())
 }

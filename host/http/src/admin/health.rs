@@ -90,7 +90,8 @@ pub async fn get(
     Path(id): Path<String>,
 ) -> Result<Json<ConnectionHealth>, Problem> {
     let found = use_cases::health(&app, principal.organization, connections::parse(&id)?).await?;
-    let use_cases::ConnectionHealth { status, health, unchecked, open_until, calls, failures, last_call } = found;
+    let (calls, failures) = (found.recent.len(), found.failures());
+    let use_cases::ConnectionHealth { status, health, unchecked, open_until, recent } = found;
     let reason = health.as_ref().and_then(|health| health.reason);
     Ok(Json(ConnectionHealth {
         state: health.as_ref().map_or(HealthState::Unknown, |health| health.state),
@@ -109,6 +110,6 @@ pub async fn get(
         },
         calls,
         failures,
-        last_call: last_call.map(LoggedCall::from),
+        last_call: recent.into_iter().next().map(LoggedCall::from),
     }))
 }

@@ -37,5 +37,6 @@ pub async fn start(
     Admin(principal): Admin,
     Path(id): Path<String>,
 ) -> Result<Json<AuthorizationLink>, Problem> {
-    Ok(Json(authorization::start(&app, &principal, connections::parse(&id)?).await?.into()))
+    let by = Some(principal.key);
+    Ok(Json(authorization::start(&app, principal.organization, by, connections::parse(&id)?).await?.into()))
 }

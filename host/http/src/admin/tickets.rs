@@ -5,11 +5,13 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use resly_core::{
     id::{ConversationId, TicketId},
+    ticket::TicketFields,
     time::Timestamp,
 };
 use resly_service::App;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::{
     guard::Admin,
@@ -26,16 +28,43 @@ pub struct Ticket {
     conversation: Option<ConversationId>,
     subject: String,
     body: String,
-    /// `open` until it is changed by `/rest/v1`: `pending`, `resolved` or `closed`.
+    /// `open` until somebody changes it: `pending`, `resolved` or `closed`.
     status: String,
+    /// `low`, `normal`, `high` or `urgent`.
+    priority: String,
+    /// The member who sees to it.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    assignee: Option<Uuid>,
+    /// Who asks, as somebody wrote it.
+    #[schema(required)]
+    requester: Option<String>,
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    due_at: Option<Timestamp>,
+    tags: Vec<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
 }
 
 impl From<resly_store::Ticket> for Ticket {
     fn from(ticket: resly_store::Ticket) -> Self {
-        let resly_store::Ticket { id, conversation, subject, body, status, created_at } = ticket;
-        Self { id, conversation, subject, body, status, created_at }
+        let resly_store::Ticket { id, conversation, fields, created_at, updated_at } = ticket;
+        let TicketFields { subject, body, status, priority, assignee, requester, due_at, tags } = fields;
+        Self {
+            id,
+            conversation,
+            subject,
+            body,
+            status,
+            priority,
+            assignee,
+            requester,
+            due_at,
+            tags,
+            created_at,
+            updated_at,
+        }
     }
 }
 

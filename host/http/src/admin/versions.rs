@@ -7,6 +7,7 @@ use axum::{
     extract::{Path, State},
 };
 use http::StatusCode;
+use resly_core::id::KeyId;
 use resly_service::{
     App,
     connectors::{self, VersionDecision},
@@ -28,8 +29,8 @@ pub struct DecisionRequest {
 }
 
 impl DecisionRequest {
-    fn decision(self, connector: String, version: String) -> VersionDecision {
-        VersionDecision { connector, version, sha256: self.sha256, reason: self.reason }
+    fn decision(self, by: KeyId, connector: String, version: String) -> VersionDecision {
+        VersionDecision { by: Some(by), connector, version, sha256: self.sha256, reason: self.reason }
     }
 }
 
@@ -45,7 +46,8 @@ pub async fn approve(
     Path((id, version)): Path<(String, String)>,
     body::Json(request): body::Json<DecisionRequest>,
 ) -> Result<Json<Connector>, Problem> {
-    Ok(Json((&connectors::approve(&app, &principal, request.decision(id, version)).await?).into()))
+    let decision = request.decision(principal.key, id, version);
+    Ok(Json((&connectors::approve(&app, principal.organization, decision).await?).into()))
 }
 
 /// Rejects an uploaded version. It can't be installed, unless it is approved after all.
@@ -61,7 +63,8 @@ pub async fn reject(
     Path((id, version)): Path<(String, String)>,
     body::Json(request): body::Json<DecisionRequest>,
 ) -> Result<Json<Connector>, Problem> {
-    Ok(Json((&connectors::reject(&app, &principal, request.decision(id, version)).await?).into()))
+    let decision = request.decision(principal.key, id, version);
+    Ok(Json((&connectors::reject(&app, principal.organization, decision).await?).into()))
 }
 
 /// Deletes a version that no connection uses. Its number stays taken: it can only come back as the same content.

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use http::StatusCode;
 use resly_core::{
     alert::Event,
@@ -207,4 +210,18 @@ pub async fn deliveries(
     let more = pagination::cut(&mut found, page.limit);
     let next = pagination::next(&found, more, |delivery| (delivery.created_at, delivery.id.0));
     Ok(Json(Deliveries { deliveries: found.into_iter().map(Delivery::from).collect(), next }))
+}
+
+/// Sends a message once more that was delivered or given up. Its id stays, so that a receiver who had it can tell.
+#[utoipa::path(post, path = "/api/admin/webhook/deliveries/{id}/replay", tag = "admin", operation_id = "replayWebhookDelivery",
+    params(("id" = String, Path, description = "The message's id")),
+    responses((status = 204, description = "It is queued, and sent within seconds")))]
+pub async fn replay(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let id = id.parse().map_err(|_| WebhookError::NoMessage)?;
+    webhooks::replay(&app, principal.organization, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }

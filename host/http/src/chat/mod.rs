@@ -1,9 +1,10 @@
-//! `/api/chat`: ask, follow, cancel, confirm.
+//! `/api/chat`: ask, follow, cancel, confirm, ask for a person.
 
 pub mod approvals;
 mod citations;
 pub mod follow;
 mod format;
+pub mod hand_over;
 mod json;
 pub mod parse;
 pub mod post;

@@ -35,6 +35,7 @@ use crate::{
 
 const X_CONVERSATION_ID: HeaderName = HeaderName::from_static("x-conversation-id");
 const X_MESSAGE_ID: HeaderName = HeaderName::from_static("x-message-id");
+const X_CONVERSATION_STATE: HeaderName = HeaderName::from_static("x-conversation-state");
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Asks a question.
@@ -44,6 +45,8 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 ///
 /// An answer may ask to confirm something before it is done. A history whose last message is the assistant's, with parts in
 /// the state `approval-responded`, decides that, and the answer goes on; so does a user's plain yes or no.
+///
+/// While a person has the conversation, the message is stored for them, and the answer has the status `handed_over`.
 #[utoipa::path(
     post, path = "/api/chat", tag = "chat", operation_id = "chat",
     params(
@@ -61,6 +64,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
             ("X-Message-Id" = String, description = "For `GET /api/messages/{id}`"),
             ("X-Citations" = String, description = "What the answer rests on: JSON in ASCII, at most 4 KB (text only)"),
             ("X-Approvals" = String, description = "Ids of what the answer asks to confirm, with commas between (text only)"),
+            ("X-Conversation-State" = String, description = "`waiting` or `agent`: a person answers in this conversation, and the body says so"),
             ("RateLimit" = String, description = "What is left of the tightest limit on messages"),
         )),
     ),
@@ -81,7 +85,18 @@ pub async fn handle(
     let start = cluster::takeover::start(&app, request).await?;
     let started = match start {
         Start::Running(started) => started,
-        Start::Replay(given) => return replay(given, format),
+        Start::Replay(given) => {
+            let mut response = stored(given, format)?;
+            let replayed = HeaderName::from_static("idempotent-replayed");
+            response.headers_mut().insert(replayed, HeaderValue::from_static("true"));
+            return Ok(response);
+        }
+        Start::HandedOver { notice, state, remaining } => {
+            let mut response = stored(notice, format)?;
+            response.headers_mut().insert(X_CONVERSATION_STATE, HeaderValue::from_static(state.name()));
+            rate_limit::insert(response.headers_mut(), remaining, app.clock.now());
+            return Ok(response);
+        }
     };
     RateGate::keep_until_end(&parts.extensions, &started.live);
     let mut response = answer(started.live.answer(), format, wants_trailers(&parts.headers)).await?;
@@ -180,7 +195,8 @@ fn wants_trailers(headers: &HeaderMap) -> bool {
         .any(|coding| coding.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("trailers")))
 }
 
-fn replay(given: Replay, format: Format) -> Result<Response, Problem> {
+/// Sends an answer that is stored.
+fn stored(given: Replay, format: Format) -> Result<Response, Problem> {
     let (conversation, id) = (given.message.conversation_id, given.message.id);
     let mut response = match format {
         Format::Text => unbuffered(text::replay(given)),
@@ -188,7 +204,6 @@ fn replay(given: Replay, format: Format) -> Result<Response, Problem> {
         Format::Json => json::Answer::replayed(&given).respond()?,
     };
     identify(response.headers_mut(), conversation, id);
-    response.headers_mut().insert(HeaderName::from_static("idempotent-replayed"), HeaderValue::from_static("true"));
     Ok(response)
 }
 

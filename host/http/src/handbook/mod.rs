@@ -19,11 +19,26 @@ include!(concat!(env!("OUT_DIR"), "/handbook.rs"));
 /// The order in which the pages are listed.
 pub const GROUPS: [(&str, &[&str]); 4] = [
     ("Start", &["getting-started", "troubleshooting", "roadmap"]),
-    ("Build on it", &["chat-api", "search", "api-keys", "rest", "usage-and-limits", "knowledge", "models"]),
+    (
+        "Build on it",
+        &[
+            "chat-api",
+            "search",
+            "api-keys",
+            "console-deploy",
+            "rest",
+            "usage-and-limits",
+            "knowledge",
+            "models",
+            "inbox",
+            "console-answers",
+        ],
+    ),
     (
         "Connect services",
         &[
             "connectors",
+            "console-integrations",
             "shopify",
             "stripe",
             "gmail",
@@ -36,7 +51,7 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
             "alerts",
         ],
     ),
-    ("Run it", &["operating", "growing", "plans", "dashboards", "telemetry", "security", "visitor-data"]),
+    ("Run it", &["members", "operating", "growing", "plans", "dashboards", "telemetry", "security", "visitor-data"]),
 ];
 
 impl Page {

@@ -13,17 +13,19 @@ use resly_service::{
     crawls::CrawlError,
     definition::{DefinitionError, DryRunError},
     deletions::DeletionError,
+    inbox::{conversations::InboxError, tickets::TicketError},
     keys::KeyError,
     organizations::OrganizationError,
     plan::PlanError,
     plans::PlansError,
+    playground::PlaygroundError,
     publishers::PublisherError,
     sources::SourceError,
     synonyms::SynonymError,
     webhooks::WebhookError,
     workflows::WorkflowError,
 };
-use resly_store::{AddCrawlError, AddPublisherError, PlanDefinitionError, SubscribeError};
+use resly_store::{AddCrawlError, AddPublisherError, HandoverError, PlanDefinitionError, SubscribeError};
 
 use super::{
     Problem, call_problem, fault_problem, kinds,
@@ -48,6 +50,41 @@ impl From<NotInstallable> for Problem {
             NotInstallable::Pending(_) | NotInstallable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
             NotInstallable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
             NotInstallable::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HandoverError> for Problem {
+    fn from(error: HandoverError) -> Self {
+        match error {
+            HandoverError::Missing => Self::not_found("there is no such conversation"),
+            HandoverError::Taken { by } => {
+                Self::new(&kinds::CONVERSATION_TAKEN, format!("the member {by} has this conversation"))
+            }
+            HandoverError::NotTaken { state } => {
+                let state = state.name();
+                Self::new(&kinds::CONVERSATION_NOT_TAKEN, format!("the conversation is in the state `{state}`"))
+            }
+            HandoverError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<InboxError> for Problem {
+    fn from(error: InboxError) -> Self {
+        match error {
+            InboxError::Invalid(mistakes) => Self::invalid(mistakes),
+            InboxError::Handover(error) => error.into(),
+        }
+    }
+}
+
+impl From<TicketError> for Problem {
+    fn from(error: TicketError) -> Self {
+        match error {
+            TicketError::Missing => Self::not_found("there is no such ticket"),
+            TicketError::Invalid(mistakes) => Self::invalid(mistakes),
+            TicketError::Store(error) => error.into(),
         }
     }
 }
@@ -332,6 +369,7 @@ impl From<WebhookError> for Problem {
     fn from(error: WebhookError) -> Self {
         match error {
             WebhookError::Missing => Self::not_found("no webhook is set; set one with PUT /api/admin/webhook"),
+            WebhookError::NoMessage => Self::not_found("there is no such message that was delivered or given up"),
             WebhookError::Invalid(mistakes) => Self::invalid(mistakes),
             WebhookError::Vault(error) => error.into(),
             WebhookError::Store(error) => error.into(),
@@ -346,6 +384,18 @@ impl From<WorkflowError> for Problem {
             WorkflowError::Invalid(mistakes) => Self::invalid(mistakes),
             WorkflowError::Call(error) => error.into(),
             WorkflowError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlaygroundError> for Problem {
+    fn from(error: PlaygroundError) -> Self {
+        match error {
+            PlaygroundError::Invalid(mistakes) => Self::invalid(mistakes),
+            PlaygroundError::Plan(error) => error.into(),
+            PlaygroundError::Begin(error) => error.into(),
+            PlaygroundError::Retrieve(error) => error.into(),
+            PlaygroundError::Store(error) => error.into(),
         }
     }
 }

@@ -60,6 +60,10 @@ kinds! {
         "Something with the same id exists with other content. Raise the version, or delete what is there.";
     CHANGED_MEANWHILE = "changed-meanwhile", CONFLICT, "It has been changed meanwhile",
         "Somebody else changed it after it was looked at, so the change could undo theirs. Nothing was done: read it again, then send the change anew.";
+    CONVERSATION_TAKEN = "conversation-taken", CONFLICT, "Another agent has the conversation",
+        "Somebody else took the conversation over, so nothing was done. To take it from them, send their id as `from`: `detail` names it.";
+    CONVERSATION_NOT_TAKEN = "conversation-not-taken", CONFLICT, "No agent has the conversation",
+        "The assistant answers in this conversation, or nobody does yet, so an agent can't. Take it over with `POST /api/admin/conversations/{id}/assign`, then reply. Only a conversation that was handed over can be given back.";
     CONNECTION_UNTESTED = "connection-untested", CONFLICT, "The connection hasn't passed a test in production",
         "A connection is offered to chats in `production` only after a test there has passed, with the hosts that it has now. Run `POST /api/admin/connections/{id}/test`, mend what it tells, then enable it.";
     REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",
@@ -92,6 +96,8 @@ kinds! {
         "An expired key can't be rotated or changed, since that would bring it back. Make a new one with `POST /api/admin/keys`.";
     LAST_ADMIN_KEY = "last-admin-key", CONFLICT, "It is the last key that may administer the organization",
         "Without a key that has the scope `admin` and doesn't expire, nobody could get back in. Make another one first. Who has lost it gets one on the host itself, with `resly key create --organization NAME`.";
+    LAST_OWNER = "last-owner", CONFLICT, "It is the organization's last owner",
+        "Without an owner, nobody could change the plan or make other owners. Make another member an owner first. Who has lost access gets in by a link that `resly members link --organization NAME` makes on the host itself.";
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "Something went wrong on our side",
         "The host's log has the cause, under the id in `instance`. Trying again may help; nothing was counted.";
     MODEL_UNREACHABLE = "model-unreachable", BAD_GATEWAY, "The language model could not be reached",

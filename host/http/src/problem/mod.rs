@@ -5,6 +5,7 @@
 //! the log gets the cause under the same id.
 
 mod from_domain;
+mod from_members;
 mod from_service;
 pub mod kinds;
 pub mod members;
@@ -99,6 +100,11 @@ impl Problem {
 
     pub fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// Every mistake of the request, where the problem tells them.
+    pub fn errors(&self) -> &[InvalidMember] {
+        self.members.errors.as_deref().unwrap_or_default()
     }
 
     /// The problem's JSON, as it is sent.

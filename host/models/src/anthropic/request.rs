@@ -121,7 +121,9 @@ fn messages(dialogue: &[ModelMessage]) -> Vec<Message<'_>> {
     for message in dialogue {
         let (role, content) = match message {
             ModelMessage::Text { role: Role::User, text } => ("user", Vec::from_iter(text_block(text))),
-            ModelMessage::Text { role: Role::Assistant, text } => ("assistant", Vec::from_iter(text_block(text))),
+            ModelMessage::Text { role: Role::Assistant | Role::Agent, text } => {
+                ("assistant", Vec::from_iter(text_block(text)))
+            }
             ModelMessage::ToolCalls { text, calls, data } => {
                 let said = before(data).chain(text_block(text));
                 let called = calls.iter().flat_map(|call| before(&call.data).chain([Block::Call(call_block(call))]));

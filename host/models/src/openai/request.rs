@@ -209,7 +209,7 @@ impl Writer<'_> {
         use resly_core::model::Role;
         match message {
             ModelMessage::Text { role: Role::User, text } => Message::User { content: text },
-            ModelMessage::Text { role: Role::Assistant, text } => Message::Assistant {
+            ModelMessage::Text { role: Role::Assistant | Role::Agent, text } => Message::Assistant {
                 content: Some(Cow::Borrowed(text)),
                 tool_calls: Vec::new(),
                 data: Returned(Vec::new()),

@@ -262,3 +262,25 @@ async fn a_reranker_orders_what_was_found_and_never_stops_a_search() {
     let typed = with(Lions::First).retrieve_as_you_type(ORG, "zeb", 5).await.unwrap();
     assert_ne!(typed[0].title, "C", "what is being typed isn't reranked");
 }
+
+#[tokio::test]
+async fn a_search_says_why_it_ranked_its_passages() {
+    let setup = Setup::new();
+    let library = &setup.library;
+    library.add(ORG, text("A", "Some words about a parcel.")).await.unwrap();
+    library.add(ORG, text("B", "You pay at the end.")).await.unwrap();
+    library.add(ORG, text("C", "# Cards\n\nWe take cards; you pay by card.")).await.unwrap();
+    let why = library.explain(ORG, "pay card", 5).await.unwrap();
+    let order: Vec<&str> = why.passages.iter().map(|found| found.passage.title.as_str()).collect();
+    assert_eq!(order, ["C", "B"], "the order of the search itself");
+    let [card, pay] = &why.passages[..] else { panic!("{why:?}") };
+    assert_eq!((card.fused, card.by_words.unwrap().0, pay.by_words.unwrap().0), (1, 1, 2));
+    assert!(card.by_words.unwrap().1 > pay.by_words.unwrap().1 && card.cosine.is_some());
+    let forms = |word: &str| why.words.iter().find(|found| found.word == word).unwrap().forms.clone();
+    assert_eq!(forms("card"), [Some(Form::Same), None]);
+    assert_eq!(forms("pay"), [Some(Form::Same), Some(Form::Same)]);
+    assert!((why.words.iter().map(|word| word.share).sum::<f32>() - 1.0).abs() < 1e-3);
+    let nothing = library.explain(ORG, "weather", 5).await.unwrap();
+    assert!(nothing.passages.is_empty() && !nothing.words_count && nothing.words[0].passages == 0);
+    assert!(library.explain(OTHER, "pay", 5).await.unwrap().words.is_empty());
+}

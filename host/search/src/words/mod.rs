@@ -6,6 +6,7 @@
 mod alternative;
 mod directory;
 mod expand;
+mod explain;
 mod rank;
 mod schema;
 mod segment;
@@ -26,7 +27,12 @@ use crate::{
     terms::{Language, Question},
 };
 
-pub use self::{segment::WordIndex, update::WordsUpdate, work::Effort};
+pub use self::{
+    explain::{Form, WordMatch},
+    segment::WordIndex,
+    update::WordsUpdate,
+    work::Effort,
+};
 
 /// The least share of a question that the best passage has to cover. A question about something else has a word in
 /// common with any knowledge base; one word in four, or a good part of a long one, is no accident. Measured on twelve
@@ -38,6 +44,8 @@ pub const LEAST_COVERAGE: f32 = 0.22;
 pub struct Matches {
     /// Best first; none when the best one covers less than [`LEAST_COVERAGE`].
     pub passages: Vec<PassageId>,
+    /// What each of them scored.
+    pub scores: Vec<f32>,
     /// The share of the question that the best passage covers, more for a title's words; infinite where there is nothing
     /// to judge by.
     pub coverage: f32,

@@ -23,8 +23,8 @@ const SATURATION: f32 = 1.2;
 /// What a word in each part is worth.
 const PART_WEIGHT: [f32; 3] = [2.0, 2.5, 1.0];
 /// What a match in another form than the question's own is worth.
-const FOLDED: f32 = 0.95;
-const STEM: f32 = 0.85;
+pub const FOLDED: f32 = 0.95;
+pub const STEM: f32 = 0.85;
 /// What a synonym is worth against the word itself.
 const SYNONYM: f32 = 0.8;
 /// What a stop word is worth in a passage that another word found.
@@ -44,17 +44,17 @@ const MOST_TYPOS: usize = 8;
 const FEW_PASSAGES: usize = 1000;
 
 /// For each segment, the passages that a word was found in, in order, and how well.
-type Found = Vec<InSegment>;
+pub type Found = Vec<InSegment>;
 /// Those of one segment, in order.
-type InSegment = Vec<(u32, Match)>;
+pub type InSegment = Vec<(u32, Match)>;
 
 /// How well a passage has a word.
 #[derive(Clone, Copy, Default)]
-struct Match {
+pub struct Match {
     /// What it adds to the score.
     worth: f32,
     /// The weight of the best form.
-    form: f32,
+    pub form: f32,
     /// Whether the title or the section has the word, or another form of it.
     heads: bool,
 }
@@ -98,13 +98,13 @@ pub fn search(index: &WordIndex, question: &Question, limit: usize, work: &mut W
         known => known,
     };
     if known == 0 {
-        return Ok(Matches { passages: Vec::new(), coverage: 0.0, language });
+        return Ok(Matches { passages: Vec::new(), scores: Vec::new(), coverage: 0.0, language });
     }
     // What is being typed has no whole words yet to judge by.
     let typed = question.words.iter().any(|word| word.unfinished);
     let coverage = if typed { f32::INFINITY } else { coverage(&sums, weight) };
     if coverage < LEAST_COVERAGE {
-        return Ok(Matches { passages: Vec::new(), coverage, language });
+        return Ok(Matches { passages: Vec::new(), scores: Vec::new(), coverage, language });
     }
     for word in question.words.iter().filter(|word| !tells(word)) {
         let exact = word.terms.iter().filter(|term| term.kind == Kind::Exact);
@@ -136,7 +136,8 @@ pub fn search(index: &WordIndex, question: &Question, limit: usize, work: &mut W
             sums[doc as usize].score *= PHRASE;
         }
     }
-    Ok(Matches { passages: best(index, &sums, limit), coverage, language })
+    let (passages, scores) = best(index, &sums, limit).into_iter().unzip();
+    Ok(Matches { passages, scores, coverage, language })
 }
 
 /// How much a word tells that was found in these of so many passages.
@@ -148,7 +149,7 @@ fn rarity(passages: usize, found: &Found) -> f32 {
 
 /// A word's share of the question: the more, the rarer and the longer it is. A number that no passage has is the
 /// customer's own, such as that of an order.
-fn share(index: &WordIndex, word: &Word, found: &Found) -> f32 {
+pub fn share(index: &WordIndex, word: &Word, found: &Found) -> f32 {
     if word.letters == IDENTIFIER && found.iter().all(Vec::is_empty) {
         return 0.0;
     }
@@ -162,8 +163,8 @@ fn coverage(sums: &[Vec<Sum>], weight: f32) -> f32 {
     if weight > 0.0 { best / weight } else { f32::INFINITY }
 }
 
-/// The best passages. Equal ones are in order of source and position.
-fn best(index: &WordIndex, sums: &[Vec<Sum>], limit: usize) -> Vec<PassageId> {
+/// The best passages with their scores. Equal ones are in order of source and position.
+fn best(index: &WordIndex, sums: &[Vec<Sum>], limit: usize) -> Vec<(PassageId, f32)> {
     let mut scored: Vec<(f32, usize, u32)> = Vec::new();
     for (segment, sums) in sums.iter().enumerate() {
         let found = (0_u32..).zip(sums).filter(|(_, sum)| sum.telling > 0);
@@ -181,11 +182,11 @@ fn best(index: &WordIndex, sums: &[Vec<Sum>], limit: usize) -> Vec<PassageId> {
     let mut ranked: Vec<_> = scored.into_iter().filter_map(key).collect();
     ranked.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| (a.1, a.2).cmp(&(b.1, b.2))));
     ranked.truncate(limit);
-    ranked.into_iter().map(|(.., passage)| passage).collect()
+    ranked.into_iter().map(|(score, .., passage)| (passage, score)).collect()
 }
 
 /// What a search needs for each passage of a segment, kept from word to word.
-struct Scratch<'w> {
+pub struct Scratch<'w> {
     /// How often a passage has a term, over its parts.
     counts: Vec<f32>,
     /// The best of a word's forms.
@@ -198,7 +199,7 @@ struct Scratch<'w> {
 }
 
 impl<'w> Scratch<'w> {
-    fn new(index: &WordIndex, work: &'w mut Work) -> Self {
+    pub fn new(index: &WordIndex, work: &'w mut Work) -> Self {
         let most = index.segments.iter().map(|segment| segment.norms.len()).max().unwrap_or(0);
         Self {
             counts: vec![0.0; most],
@@ -212,7 +213,7 @@ impl<'w> Scratch<'w> {
 
     /// The passages that have a word in any of its forms. If none has the word or its stem, those that have words which it
     /// may be a typo of.
-    fn find_word(&mut self, index: &WordIndex, word: &Word) -> Result<Found, WordsError> {
+    pub fn find_word(&mut self, index: &WordIndex, word: &Word) -> Result<Found, WordsError> {
         let mut synonyms = Found::default();
         for phrase in &word.synonyms {
             synonyms = either(synonyms, self.find_phrase(index, phrase)?);

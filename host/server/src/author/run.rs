@@ -3,14 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::ensure;
-use resly_core::{
-    connector::{
-        approval::{Approval, RequestedGrants},
-        call::CallReport,
-        connection::{Environment, Origin, Owner, Policy},
-        fault::Fault,
-    },
-    id::KeyId,
+use resly_core::connector::{
+    approval::{Approval, RequestedGrants},
+    call::CallReport,
+    connection::{Environment, Origin, Owner, Policy},
+    fault::Fault,
 };
 use resly_http::answers::DryRun;
 use resly_manifest::Digest;
@@ -22,7 +19,6 @@ use resly_service::{
 };
 use resly_store::{Decision, NewConnectorVersion, SavedVersion, VersionState};
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use super::{ConnectorUpload, InputFile, admit_file};
 
@@ -80,7 +76,7 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
         component,
         approval: Approval::Approved,
         reason: None,
-        by: KeyId(Uuid::nil()),
+        by: None,
         now,
     };
     app.store.decide_connector(decision).await?;
@@ -101,7 +97,7 @@ pub async fn run(app: &Arc<App>, given: InputFile, trial: ActionCall) -> anyhow:
         mappings: BTreeMap::new(),
     };
     let connection = connections::install(app, organization, new).await.map_err(not_installed)?.id;
-    let by = ManualCaller { organization, key: KeyId(Uuid::nil()), visitor: None };
+    let by = ManualCaller { organization, key: None, visitor: None };
     let (action, input) = (trial.action, trial.input);
     let ran = if trial.dry_run {
         match actions::dry_run(app, by, connection, action, input).await {

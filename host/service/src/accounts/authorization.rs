@@ -16,7 +16,7 @@ use resly_core::{
         connection::{Connection, Owner},
     },
     error::StoreError,
-    id::ConnectionId,
+    id::{ConnectionId, KeyId, OrganizationId},
     principal::Principal,
     time::Timestamp,
 };
@@ -59,14 +59,20 @@ pub fn hash(token: &str) -> [u8; 32] {
     Sha256::digest(token).into()
 }
 
-/// Begins an authorization of the organization's own account. A connection that has one can be authorized again.
+/// Begins an authorization of the organization's own account, by a key or, without one, by a member in the console. A
+/// connection that has an account can be authorized again.
 #[boxed]
-pub async fn start(app: &App, by: &Principal, connection: ConnectionId) -> Result<AuthorizationLink, AccountError> {
-    let connection = connections::find(app, by.organization, connection).await?;
+pub async fn start(
+    app: &App,
+    organization: OrganizationId,
+    key: Option<KeyId>,
+    connection: ConnectionId,
+) -> Result<AuthorizationLink, AccountError> {
+    let connection = connections::find(app, organization, connection).await?;
     if connection.owner == Owner::Visitor {
         return Err(AccountError::VisitorsBringTheirs);
     }
-    make_link(app, by, &connection, None).await
+    make_link(app, key, &connection, None).await
 }
 
 /// Begins a visitor's authorization: the company's app sends its visitor to the link.
@@ -78,12 +84,12 @@ pub async fn start_visitor(
     visitor: String,
 ) -> Result<AuthorizationLink, AccountError> {
     let (connection, key) = visitor::find(app, by.organization, connection, visitor).await?;
-    make_link(app, by, &connection, key.visitor).await
+    make_link(app, Some(by.key), &connection, key.visitor).await
 }
 
 async fn make_link(
     app: &App,
-    by: &Principal,
+    by: Option<KeyId>,
     connection: &Connection,
     visitor: Option<String>,
 ) -> Result<AuthorizationLink, AccountError> {
@@ -101,7 +107,7 @@ async fn make_link(
     app.accounts.refresher.authorize_url(&spec, "", &verifier, &redirect_uri(public)).await?;
     let nonce = token(app);
     let expires_at = app.clock.now().plus(VALID);
-    let flow = OauthFlow { account: key, revision: connection.revision, key: by.key, verifier, expires_at };
+    let flow = OauthFlow { account: key, revision: connection.revision, key: by, verifier, expires_at };
     if !app.store.create_oauth_flow(hash(&nonce), flow).await? {
         return Err(ConnectionError::Missing.into());
     }

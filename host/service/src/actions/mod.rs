@@ -30,7 +30,8 @@ use crate::{App, FieldError, connections::ConnectionError};
 #[derive(Clone, Debug)]
 pub struct ManualCaller {
     pub organization: OrganizationId,
-    pub key: KeyId,
+    /// A member of the console has none.
+    pub key: Option<KeyId>,
     /// The visitor whose account is used, if each visitor has one.
     pub visitor: Option<String>,
 }

@@ -281,7 +281,7 @@ impl Follower {
             events.push(TurnEvent::Text(rest.to_owned()));
         }
         events.push(match message.status {
-            MessageStatus::Complete | MessageStatus::Cancelled => finished(message),
+            MessageStatus::Complete | MessageStatus::Cancelled | MessageStatus::HandedOver => finished(message),
             // Only this format can say that the answer isn't whole.
             MessageStatus::Interrupted if self.whole => finished(message),
             MessageStatus::Failed | MessageStatus::Interrupted | MessageStatus::Streaming => {

@@ -36,6 +36,25 @@ pub async fn list(app: &App, organization: OrganizationId) -> Result<Vec<Describ
     Ok(described.collect())
 }
 
+/// A connection in a list, with when it was called last.
+pub struct InstalledConnection {
+    pub described: DescribedConnection,
+    /// `None` when the log holds no call of it.
+    pub last_call: Option<Timestamp>,
+}
+
+/// The organization's connections, the newest first.
+#[boxed]
+pub async fn installed(app: &App, organization: OrganizationId) -> Result<Vec<InstalledConnection>, ConnectionError> {
+    let described = list(app, organization).await?;
+    let calls: HashMap<ConnectionId, Timestamp> = app.store.last_calls(organization).await?.into_iter().collect();
+    let installed = described.into_iter().rev().map(|described| {
+        let last_call = calls.get(&described.connection.id).copied();
+        InstalledConnection { described, last_call }
+    });
+    Ok(installed.collect())
+}
+
 /// One connection.
 #[boxed]
 pub async fn get(

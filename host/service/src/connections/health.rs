@@ -28,10 +28,16 @@ pub struct ConnectionHealth {
     pub unchecked: Option<&'static str>,
     /// How long this host's circuit breaker is open.
     pub open_until: Option<Timestamp>,
-    /// Among the last 50 calls in production.
-    pub calls: usize,
-    pub failures: usize,
-    pub last_call: Option<LoggedCall>,
+    /// The last calls in production, 50 at most, newest first.
+    pub recent: Vec<LoggedCall>,
+}
+
+impl ConnectionHealth {
+    /// How many of the recent calls failed. A call that the breaker refused has reached no service.
+    pub fn failures(&self) -> usize {
+        let fine = [CallStatus::Ok, CallStatus::Failed(FaultKind::CircuitOpen)];
+        self.recent.iter().filter(|logged| !fine.contains(&logged.call.status)).count()
+    }
 }
 
 /// Reads the health that calls in production have shown, the circuit breaker, and the last 50 of these calls.
@@ -46,18 +52,13 @@ pub async fn health(
     // Answers of fixtures say nothing about the service.
     let environment = Some(Environment::Production);
     let query = LogQuery { connection: Some(id), environment, limit: CALLS, ..LogQuery::default() };
-    let calls = app.store.logs(organization, query).await?.calls;
-    // A call that the breaker refused has reached no service.
-    let fine = [CallStatus::Ok, CallStatus::Failed(FaultKind::CircuitOpen)];
-    let failures = calls.iter().filter(|logged| !fine.contains(&logged.call.status)).count();
+    let recent = app.store.logs(organization, query).await?.calls;
     Ok(ConnectionHealth {
         status: connection.status,
         health,
         unchecked: health_check_exclusion(app, &connection).await,
         open_until: app.egress.open_for(id).map(|wait| app.clock.now().plus(wait)),
-        calls: calls.len(),
-        failures,
-        last_call: calls.into_iter().next(),
+        recent,
     })
 }
 

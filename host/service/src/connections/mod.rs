@@ -7,6 +7,7 @@ mod health;
 mod install;
 mod mappings;
 mod revoke;
+mod setup;
 pub mod validate;
 
 use resly_core::{
@@ -23,12 +24,13 @@ use resly_vault::VaultError;
 
 pub use self::{
     change::{Changed, ConnectionPatch, change},
-    describe::{DescribedConnection, describe, get, list},
+    describe::{DescribedConnection, InstalledConnection, describe, get, installed, list},
     enable::{disable, enable},
     health::{ConnectionHealth, health},
     install::{NewConnection, draft, install},
     mappings::filter_size,
     revoke::revoke,
+    setup::{ConnectionSetup, SetupStep, setup},
 };
 use crate::{App, FieldError, catalogue::NotInstallable};
 

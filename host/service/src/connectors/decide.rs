@@ -3,7 +3,7 @@
 use resly_core::{
     boxed,
     connector::{approval::Approval, connection::Origin},
-    principal::Principal,
+    id::{KeyId, OrganizationId},
 };
 use resly_store::{Decided, Decision, VersionState};
 
@@ -15,6 +15,8 @@ const REASON: usize = 1_000;
 
 /// What a decision is about.
 pub struct VersionDecision {
+    /// The key that decides. A member of the console has none.
+    pub by: Option<KeyId>,
     pub connector: String,
     pub version: String,
     /// The SHA-256 of the file that the admin has seen. When the version has another file now, nothing is decided.
@@ -25,24 +27,31 @@ pub struct VersionDecision {
 
 /// Approves what an uploaded version asks for, so that it can be installed.
 #[boxed]
-pub async fn approve(app: &App, by: &Principal, decision: VersionDecision) -> Result<FoundConnector, ConnectorError> {
-    decide(app, by, decision, Approval::Approved).await
+pub async fn approve(
+    app: &App,
+    organization: OrganizationId,
+    decision: VersionDecision,
+) -> Result<FoundConnector, ConnectorError> {
+    decide(app, organization, decision, Approval::Approved).await
 }
 
 /// Rejects an uploaded version. It can't be installed unless it is approved later.
 #[boxed]
-pub async fn reject(app: &App, by: &Principal, decision: VersionDecision) -> Result<FoundConnector, ConnectorError> {
-    decide(app, by, decision, Approval::Rejected).await
+pub async fn reject(
+    app: &App,
+    organization: OrganizationId,
+    decision: VersionDecision,
+) -> Result<FoundConnector, ConnectorError> {
+    decide(app, organization, decision, Approval::Rejected).await
 }
 
 async fn decide(
     app: &App,
-    by: &Principal,
+    organization: OrganizationId,
     decision: VersionDecision,
     approval: Approval,
 ) -> Result<FoundConnector, ConnectorError> {
-    let organization = by.organization;
-    let VersionDecision { connector, version, sha256, reason } = decision;
+    let VersionDecision { by, connector, version, sha256, reason } = decision;
     let versions = app.catalogue.versions(organization, &connector).await?;
     let found = versions.iter().find(|listed| listed.installable.manifest.version == version);
     let found = found.ok_or(ConnectorError::NoVersion)?;
@@ -66,7 +75,7 @@ async fn decide(
         component,
         approval,
         reason: reason.filter(|_| !approval.allows()),
-        by: by.key,
+        by,
         now: app.clock.now(),
     };
     match app.store.decide_connector(decision).await? {

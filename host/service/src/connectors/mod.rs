@@ -107,6 +107,26 @@ pub async fn list(app: &App, organization: OrganizationId) -> Result<(Vec<Catalo
     Ok((all, app.store.trust(organization).await?))
 }
 
+/// Each connector with its versions: the bundled ones first, then the organization's own by id.
+#[boxed]
+pub async fn catalogue(app: &App, organization: OrganizationId) -> Result<Vec<FoundConnector>, ConnectorError> {
+    let trust = app.store.trust(organization).await?;
+    let found = app.catalogue.by_connector(organization).await?.into_iter().filter_map(|versions| {
+        let chosen = choose(&versions)?.clone();
+        Some(FoundConnector { chosen, versions, trust: trust.clone() })
+    });
+    Ok(found.collect())
+}
+
+/// The version that stands for a connector: the newest that can be installed, else the newest that is ready, else the
+/// newest.
+fn choose(versions: &[CatalogEntry]) -> Option<&CatalogEntry> {
+    let first = |fits: fn(&CatalogEntry) -> bool| versions.iter().find(|listed| fits(listed));
+    first(|listed| listed.state == VersionState::Ready && listed.approval.allows())
+        .or_else(|| first(|listed| listed.state == VersionState::Ready))
+        .or(versions.first())
+}
+
 /// Finds this version, or the newest that can be installed, together with all versions.
 #[boxed]
 pub async fn find(
@@ -119,12 +139,7 @@ pub async fn find(
     let trust = app.store.trust(organization).await?;
     let chosen = match version {
         Some(version) => versions.iter().find(|listed| listed.installable.manifest.version == version),
-        None => {
-            let first = |fits: fn(&CatalogEntry) -> bool| versions.iter().find(|listed| fits(listed));
-            first(|listed| listed.state == VersionState::Ready && listed.approval.allows())
-                .or_else(|| first(|listed| listed.state == VersionState::Ready))
-                .or(versions.first())
-        }
+        None => choose(&versions),
     };
     Ok(FoundConnector { chosen: chosen.ok_or(ConnectorError::Missing)?.clone(), versions, trust })
 }

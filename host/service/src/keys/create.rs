@@ -122,7 +122,11 @@ mod tests {
         assert!(matches!(read(key(&[Scope::Operator], &[])), Err(KeyError::OperatorOnly)));
         let nothing = read(NewKey { name: String::new(), ..key(&[], &[]) });
         assert!(matches!(nothing, Err(KeyError::Invalid(mistakes)) if mistakes.len() == 2));
+        let member = KeyIssuer::Member(OrganizationId(Uuid::nil()));
+        let now = "2026-10-10T12:00:00Z".parse().unwrap();
+        assert!(matches!(spec(member, key(&[Scope::Operator], &[]), now), Err(KeyError::OperatorOnly)));
+        assert!(spec(member, key(&[Scope::Admin, Scope::DataWrite], &[]), now).is_ok());
         let host = KeyIssuer::Host(OrganizationId(Uuid::nil()));
-        assert!(spec(host, key(&[Scope::Operator], &[]), "2026-10-10T12:00:00Z".parse().unwrap()).is_ok());
+        assert!(spec(host, key(&[Scope::Operator], &[]), now).is_ok());
     }
 }

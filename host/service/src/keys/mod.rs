@@ -1,10 +1,11 @@
 //! API keys: create, change, rotate and delete them. These functions need only the [`Keyring`], because the command
-//! line has a store but no running host.
+//! line has a store but no running host; all but [`details`], which a page shows.
 
 mod change;
 mod check;
 mod create;
 mod delete;
+mod details;
 mod rates;
 mod rotate;
 
@@ -19,6 +20,7 @@ pub use self::{
     change::{KeyPatch, change},
     create::{NewKey, create},
     delete::delete,
+    details::{KeyDetails, details},
     rates::{RateLimitPatch, RateLimitsPatch},
     rotate::{Overlap, rotate},
 };
@@ -44,6 +46,8 @@ pub enum KeyError {
 pub enum KeyIssuer<'p> {
     /// An admin's key. It grants no more than it has, in its own organization.
     Key(&'p Principal),
+    /// A member of an organization in the console, who grants every scope but `operator`.
+    Member(OrganizationId),
     /// A person who has the host's data and its master key, and may grant every scope.
     Host(OrganizationId),
 }
@@ -52,7 +56,7 @@ impl KeyIssuer<'_> {
     fn organization(self) -> OrganizationId {
         match self {
             Self::Key(principal) => principal.organization,
-            Self::Host(organization) => organization,
+            Self::Member(organization) | Self::Host(organization) => organization,
         }
     }
 
@@ -62,7 +66,8 @@ impl KeyIssuer<'_> {
             Self::Key(principal) if scopes.contains(&Scope::Operator) && !principal.may(Scope::Operator) => {
                 Err(KeyError::OperatorOnly)
             }
-            Self::Key(_) | Self::Host(_) => Ok(()),
+            Self::Member(_) if scopes.contains(&Scope::Operator) => Err(KeyError::OperatorOnly),
+            Self::Key(_) | Self::Member(_) | Self::Host(_) => Ok(()),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Subject<'_> {
 }
 
 /// An IPv6 client has a whole /64, and can use any address in it (RFC 6177, section 2).
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),

@@ -3,7 +3,8 @@
 mod add;
 mod check;
 mod delete;
-mod fetch;
+mod details;
+pub(crate) mod fetch;
 mod page;
 mod read;
 mod refresh;
@@ -19,11 +20,13 @@ use resly_core::{
     knowledge::{Source, SourceStatus},
 };
 use resly_search::AddError;
+pub use resly_search::{ExplainedPassage, Explanation, Form, WordMatch};
 use resly_store::{Cursor, EnqueueError, SourceQuery, StoredSource, WaitingLimits};
 
 pub use self::{
     add::{ChunkedSource, NewSource, add, add_all},
     delete::delete_hidden,
+    details::{CITING_READ, PASSAGES_SHOWN, SourceDetails, details, explain},
     page::{NewPage, add_page},
     read::{read_files, read_pages},
     refresh::refresh_passages,

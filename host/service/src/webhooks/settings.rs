@@ -6,10 +6,10 @@ use resly_core::{
     alert::Event,
     boxed,
     error::StoreError,
-    id::{OrganizationId, WebhookId},
+    id::{DeliveryId, OrganizationId, WebhookId},
     time::Timestamp,
 };
-use resly_store::Webhook;
+use resly_store::{Cursor, Delivery, Webhook};
 use resly_vault::VaultError;
 use secrecy::SecretString;
 
@@ -25,6 +25,8 @@ const LONGEST_OVERLAP_S: u64 = 7 * 24 * 3600;
 pub enum WebhookError {
     #[error("no webhook is set; set one with PUT /api/admin/webhook")]
     Missing,
+    #[error("there is no such message that was delivered or given up")]
+    NoMessage,
     #[error("{} mistakes in what was sent", .0.len())]
     Invalid(Vec<FieldError>),
     #[error(transparent)]
@@ -45,6 +47,32 @@ pub struct SavedWebhook {
     pub webhook: Webhook,
     /// The secret of a new webhook, which can't be read again.
     pub secret: Option<SecretString>,
+}
+
+/// The webhook, if one is set, and a page of its messages, newest first.
+pub struct WebhookOverview {
+    pub webhook: Option<Webhook>,
+    pub deliveries: Vec<Delivery>,
+}
+
+#[boxed]
+pub async fn overview(
+    app: &App,
+    organization: OrganizationId,
+    before: Option<Cursor>,
+    limit: u32,
+) -> Result<WebhookOverview, StoreError> {
+    let webhook = app.store.webhook(organization).await?;
+    let deliveries = app.store.deliveries(organization, before, limit).await?;
+    Ok(WebhookOverview { webhook, deliveries })
+}
+
+/// Sends a message once more that was delivered or given up, with the same id, so that a receiver who had it knows. The
+/// queue takes it within seconds.
+#[boxed]
+pub async fn replay(app: &App, organization: OrganizationId, id: DeliveryId) -> Result<(), WebhookError> {
+    let queued = app.store.replay_delivery(organization, id, app.clock.now()).await?;
+    queued.then_some(()).ok_or(WebhookError::NoMessage)
 }
 
 /// Creates the webhook, or changes the existing one, which keeps its secret.

@@ -9,7 +9,7 @@ mod work;
 use resly_core::{
     boxed,
     error::StoreError,
-    id::{DeletionId, KeyId, OrganizationId},
+    id::{DeletionId, OrganizationId},
     time::Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -39,7 +39,8 @@ pub enum DeletionState {
 #[derive(Clone, Debug)]
 pub struct Deletion {
     pub id: DeletionId,
-    pub requested_by: KeyId,
+    /// The key, or the person in the console.
+    pub requested_by: Uuid,
     pub state: DeletionState,
     pub deleted: DeletedRows,
     /// Connected accounts that were deleted.
@@ -58,7 +59,8 @@ pub struct NewDeletion {
     pub visitor: String,
     /// A keyed hash of it, which stays.
     pub visitor_hash: [u8; 32],
-    pub requested_by: KeyId,
+    /// The key, or the person in the console.
+    pub requested_by: Uuid,
     pub now: Timestamp,
 }
 
@@ -91,7 +93,7 @@ impl DeletionRow {
     fn deletion(self) -> Result<Deletion, sqlx::Error> {
         Ok(Deletion {
             id: DeletionId(self.id.0),
-            requested_by: KeyId(self.key_id.0),
+            requested_by: self.key_id.0,
             state: named(self.state)?,
             deleted: DeletedRows {
                 conversations: self.conversations.0,
@@ -142,7 +144,7 @@ async fn request(db: &mut Conn<'_>, new: &NewDeletion) -> Result<Option<Deletion
         ),
         Id(new.id.0),
         organization,
-        Id(new.requested_by.0),
+        Id(new.requested_by),
         new.visitor_hash.as_slice(),
         Text(&new.visitor),
         visitor.map(|(id,)| id),

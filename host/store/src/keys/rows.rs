@@ -5,9 +5,12 @@ use resly_core::{
     plan::Features,
     principal::{Principal, Scope},
     rate::RateLimits,
+    time::Timestamp,
 };
 
-use super::{KeySummary, StoredKey};
+use serde::Serialize;
+
+use super::{KeySummary, NewKey, StoredKey};
 use crate::types::{Count, Id, Json, Time, named};
 
 #[derive(sqlx_macros::FromRow)]
@@ -49,6 +52,7 @@ impl KeyRow {
                 message_cap: self.message_cap.map(|cap| cap.0),
                 visitor_message_cap: self.visitor_message_cap.map(|cap| cap.0),
             },
+            name: self.name,
             lineage: KeyId(self.lineage.0),
             rate_limits: self.rate_limits.map(|limits| limits.0),
             features,
@@ -60,6 +64,7 @@ impl KeyRow {
     pub fn summary(self) -> Result<KeySummary, sqlx::Error> {
         Ok(KeySummary {
             id: KeyId(self.id.0),
+            lineage: KeyId(self.lineage.0),
             name: self.name,
             kind: named(self.kind)?,
             scopes: self.scopes.0,
@@ -72,4 +77,49 @@ impl KeyRow {
             last_used_at: self.last_used_at.map(|at| at.0),
         })
     }
+}
+
+/// What the audit log shows of a key.
+#[derive(Serialize)]
+pub(super) struct KeyView<'k> {
+    name: &'k str,
+    scopes: &'k [Scope],
+    origins: &'k [String],
+    message_cap: Option<u64>,
+    visitor_message_cap: Option<u64>,
+    rate_limits: Option<RateLimits>,
+    expires_at: Option<Timestamp>,
+}
+
+impl<'k> KeyView<'k> {
+    pub fn of(key: &'k KeyRow) -> Self {
+        Self {
+            name: &key.name,
+            scopes: &key.scopes.0,
+            origins: &key.origins.0,
+            message_cap: key.message_cap.map(|cap| cap.0),
+            visitor_message_cap: key.visitor_message_cap.map(|cap| cap.0),
+            rate_limits: key.rate_limits.as_ref().map(|limits| limits.0),
+            expires_at: key.expires_at.map(|at| at.0),
+        }
+    }
+
+    pub fn of_new(key: &'k NewKey) -> Self {
+        Self {
+            name: &key.name,
+            scopes: &key.scopes,
+            origins: &key.origins,
+            message_cap: key.message_cap,
+            visitor_message_cap: key.visitor_message_cap,
+            rate_limits: key.rate_limits,
+            expires_at: key.expires_at,
+        }
+    }
+}
+
+/// What a rotation changes of the old key.
+#[derive(Serialize)]
+pub(super) struct RotationView {
+    pub expires_at: Option<Timestamp>,
+    pub replaced_by: Option<KeyId>,
 }

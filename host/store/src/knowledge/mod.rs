@@ -14,6 +14,7 @@ mod queue;
 mod refresh;
 mod revise;
 mod sources;
+mod uses;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use resly_core::{
 };
 
 #[cfg(test)]
-pub(crate) use self::delete::DELETE_STATEMENTS;
+pub(crate) use self::{delete::DELETE_STATEMENTS, uses::WINDOW};
 pub(crate) use self::{
     delete::{PageKey, batch, delete_pages, hide_some},
     revise::revise,
@@ -42,6 +43,7 @@ pub use self::{
     refresh::LanguageOf,
     revise::{ChangedBy, FinishedRead, SourceChange, SourceMove, SourceWrite},
     sources::{PageVersion, SourceQuery, StoredSource},
+    uses::{CitingAnswer, CitingAnswers},
 };
 use self::{
     passages::{PassagePlace, from_bytes, insert_passage, passage_bytes},
@@ -49,6 +51,7 @@ use self::{
 };
 use crate::{
     Store,
+    audit::{Author, Subject, view},
     billing::{self, Kind, Origin},
     columns::select,
     error::{OperationError, failed, unexpected},
@@ -57,6 +60,8 @@ use crate::{
     types::{Count, Id, Json, Text, Time},
     usage::{self, Refusal},
 };
+
+const SYNONYMS: &str = "SELECT synonyms FROM organizations WHERE id = $1";
 
 async fn add(db: &mut Conn<'_>, source: &NewSource) -> Result<(), OperationError<AddSourceError>> {
     let (organization, now) = (source.organization, source.created_at);
@@ -237,14 +242,18 @@ impl KnowledgeStore for Store {
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {
         let doing = "read the synonyms";
         let mut db = self.reader(organization, doing).await?;
-        let found =
-            row!(db, (Option<Json<Synonyms>>,), "SELECT synonyms FROM organizations WHERE id = $1", Id(organization.0));
+        let found = row!(db, (Option<Json<Synonyms>>,), SYNONYMS, Id(organization.0));
         Ok(found.map_err(failed(doing))?.and_then(|(synonyms,)| synonyms).map(|found| found.0).unwrap_or_default())
     }
 
     async fn set_synonyms(&self, organization: OrganizationId, synonyms: Synonyms) -> Result<(), StoreError> {
+        let by = Author::current();
         self.write(organization, "change the synonyms", move |mut db| {
             Box::pin(async move {
+                let before = row!(db, (Option<Json<Synonyms>>,), SYNONYMS, Id(organization.0))?;
+                let before = view(&before.and_then(|(synonyms,)| synonyms).map(|found| found.0).unwrap_or_default())?;
+                let subject = Subject::only();
+                by.changed(&mut db, organization, "synonyms.change", subject, before, view(&synonyms)?).await?;
                 execute!(
                     db,
                     "UPDATE organizations SET synonyms = $2 WHERE id = $1",

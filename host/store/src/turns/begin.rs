@@ -1,15 +1,16 @@
 //! Accepts a question in one transaction: the idempotency key, the conversation, the messages, the turn and the count.
 
 use resly_core::{
-    conversation::{ClientMessage, Message, merge},
+    conversation::{ClientMessage, Message, MessageStatus, handover::ConversationState, merge},
     id::{ConversationId, MessageId},
     meter::Remaining,
-    model::Role,
+    model::{FinishReason, Role, TokenUsage},
     time::Period,
-    turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, NEW_MESSAGES_MOST, NewTurn},
+    turn::store::{AcceptedTurn, BeginTurn, BeginTurnError, ConversationRef, FinishedTurn, NEW_MESSAGES_MOST, NewTurn},
 };
 
 use super::{
+    finish::finish,
     idempotency::{self, CountedPeriod, IdempotencyMatch, UnansweredTurn},
     open::{TurnPlace, open},
     refused,
@@ -47,14 +48,44 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
             IdempotencyMatch::UnansweredTurn(earlier) => again = Some(earlier),
         }
     }
-    let (history, conversation, remaining) = match &again {
+    let Begun { history, conversation, state, remaining } = match &again {
         Some(earlier) => run_again(db, &turn, earlier).await?,
         None => run(db, &turn).await?,
     };
+    if state.is_handed_over() {
+        let notice = hand_to_person(db, &turn, state).await?;
+        return Ok(BeginTurn::HandedOver { notice, state, remaining });
+    }
     Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer: turn.answer, history, remaining }))
 }
 
-type Begun = (Vec<Message>, ConversationId, Option<Remaining>);
+struct Begun {
+    history: Vec<Message>,
+    conversation: ConversationId,
+    /// Who answers.
+    state: ConversationState,
+    remaining: Option<Remaining>,
+}
+
+/// Ends a turn whose conversation a person has. The answer says who answers.
+async fn hand_to_person(db: &mut Conn<'_>, turn: &NewTurn, state: ConversationState) -> Outcome<Message> {
+    let notice = FinishedTurn {
+        host: turn.host,
+        organization: turn.organization,
+        answer: turn.answer,
+        content: state.notice().to_owned(),
+        status: MessageStatus::HandedOver,
+        finish: Some(FinishReason::Stop),
+        citations: Vec::new(),
+        steps: Vec::new(),
+        usage: TokenUsage::default(),
+        refund: false,
+        now: turn.now,
+    };
+    finish(db, &notice).await?;
+    let stored = messages::find(db, turn.organization, turn.answer).await?;
+    Ok(stored.ok_or_else(|| unexpected("a turn without its answer"))?)
+}
 
 async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
     if let Some(answer) = turn.continues {
@@ -66,14 +97,16 @@ async fn run(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Begun> {
         let history = stored_messages(turn, turn.new_conversation, &turn.messages)?;
         let conversation = TurnPlace::New { id: turn.new_conversation, visitor };
         let remaining = open(db, turn, conversation, history.last()).await?;
-        return Ok((history, turn.new_conversation, remaining));
+        let (conversation, state) = (turn.new_conversation, ConversationState::Ai);
+        return Ok(Begun { history, conversation, state, remaining });
     }
     let held = lock(db, turn, None).await?;
     let stored = if held.is_new { Vec::new() } else { messages::live(db, turn.organization, held.id).await? };
     let said = store_history(db, turn, &held, stored).await?;
     let place = TurnPlace::LockedConversation { id: held.id, position: said.position, answers_as: None };
     let remaining = open(db, turn, place, said.question.as_ref()).await?;
-    Ok((said.history.into_iter().chain(said.question).collect(), held.id, remaining))
+    let history = said.history.into_iter().chain(said.question).collect();
+    Ok(Begun { history, conversation: held.id, state: held.state, remaining })
 }
 
 /// Continues an answer that wasn't superseded. Messages after it are superseded.
@@ -82,7 +115,7 @@ async fn continue_answer(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -
     let mut stored = messages::live(db, turn.organization, held.id).await?;
     let at = stored.iter().position(|placed| placed.message.id == answer);
     let at = at.ok_or(OperationError::Refused(BeginTurnError::NoApproval))?;
-    if let Some(next) = stored.get(at + 1) {
+    if let Some(next) = stored.get(at + 1).filter(|_| !held.state.is_handed_over()) {
         messages::supersede_from(db, turn.organization, held.id, next.position, turn.now).await?;
         stored.truncate(at + 1);
     }
@@ -93,7 +126,7 @@ async fn continue_answer(db: &mut Conn<'_>, turn: &NewTurn, answer: MessageId) -
         answers_as: history.last().map(Message::client_name),
     };
     let remaining = open(db, turn, place, None).await?;
-    Ok((history, held.id, remaining))
+    Ok(Begun { history, conversation: held.id, state: held.state, remaining })
 }
 
 async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) -> Outcome<Begun> {
@@ -115,7 +148,7 @@ async fn run_again(db: &mut Conn<'_>, turn: &NewTurn, earlier: &UnansweredTurn) 
             .await
             .map_err(|halt| halt.refused_as(refused))?,
     };
-    Ok((history, held.id, remaining))
+    Ok(Begun { history, conversation: held.id, state: held.state, remaining })
 }
 
 /// The turn with texts that both databases can hold, so that later comparisons see what was stored.

@@ -30,10 +30,13 @@ pub(super) async fn request(store: &Store, organization: OrganizationId, answer:
         .await
 }
 
-/// Answers that are to be cancelled. Turns in progress are few and have an index, so reading them every second is cheap.
+/// Answers that are to be cancelled, and those that a person cut off. Both are few and have an index, so reading them every
+/// second is cheap.
 pub(super) async fn requests(store: &Store) -> Result<Vec<MessageId>, StoreError> {
     let doing = "look for answers to cancel";
     let mut db = store.reader(RowScope::Host, doing).await?;
-    let found = rows!(db, (Id,), "SELECT id FROM turns WHERE status = 'streaming' AND cancel_requested");
+    let sql = "SELECT id FROM turns WHERE status = 'streaming' AND cancel_requested
+               UNION ALL SELECT id FROM turns WHERE status = 'interrupted' AND cancel_requested";
+    let found = rows!(db, (Id,), sql);
     Ok(found.map_err(failed(doing))?.into_iter().map(|(id,)| MessageId(id.0)).collect())
 }

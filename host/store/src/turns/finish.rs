@@ -1,6 +1,7 @@
 //! Stores an answer in one transaction: the turn's end, its message, its bill and what it used.
 
 use resly_core::{
+    conversation::MessageStatus,
     meter::Meter,
     model::FinishReason,
     time::Period,
@@ -10,7 +11,7 @@ use resly_core::{
 use crate::{
     billing::Kind,
     row_id::row_id,
-    sql::{Conn, row, together_rows},
+    sql::{Conn, execute, row, together_rows},
     thresholds::{self, Reading},
     types::{Count, Id, Json, Text, Time, named},
     usage::{self, VisitorCount},
@@ -164,13 +165,11 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<Fin
         !turn.refund,
         Id(turn.host.0)
     )?;
-    // Only the first end counts. A turn that was repeated under its idempotency key has another answer now, and one that
-    // was ended for its host has another host.
+    // Only the first end counts. A turn that was repeated under its idempotency key has another answer now, one that was
+    // ended for its host has another host, and one that a person cut off has none.
     let Some(ended) = ended else {
         count_replaced(db, turn).await?;
-        let sql = "SELECT 1 FROM turns WHERE id = $1 AND organization_id = $2 AND host_id = $3";
-        let own = row!(db, (i32,), sql, Id(turn.answer.0), Id(turn.organization.0), Id(turn.host.0))?;
-        return Ok(own.map_or(FinishOutcome::Superseded, |_| FinishOutcome::Stored));
+        return other_end(db, turn).await;
     };
     let (kind, quantity) = match (turn.refund, ended.billed) {
         (false, false) => (Kind::Chat, 1),
@@ -193,6 +192,33 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<Fin
         usage::refund_message(db, turn.organization, key, visitor, ended.period_start).await?;
     }
     Ok(FinishOutcome::Stored)
+}
+
+/// What became of a turn that ended before. Who takes a conversation over takes the turn's host away in the same
+/// transaction ([`crate::handover::cut_off`]), so that its answer can't be stored as one any more. What the visitor has seen of it
+/// is kept.
+async fn other_end(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<FinishOutcome, sqlx::Error> {
+    let sql = "SELECT host_id, status FROM turns WHERE id = $1 AND organization_id = $2";
+    let found = row!(db, (Option<Id>, String), sql, Id(turn.answer.0), Id(turn.organization.0))?;
+    match found {
+        Some((Some(host), _)) if host.0 == turn.host.0 => return Ok(FinishOutcome::Stored),
+        Some((None, status)) if status == MessageStatus::Interrupted.name() => {}
+        _ => return Ok(FinishOutcome::Superseded),
+    }
+    execute!(
+        db,
+        "UPDATE messages SET content = $3, citations = $4, steps = $5, updated_at = $6
+         WHERE id = $1 AND organization_id = $2 AND status = 'interrupted' AND content = ''",
+        Id(turn.answer.0),
+        Id(turn.organization.0),
+        Text(&turn.content),
+        Json(&turn.citations),
+        Json(&turn.steps),
+        Time(turn.now)
+    )?;
+    let sql = "UPDATE turns SET cancel_requested = $3 WHERE id = $1 AND organization_id = $2";
+    execute!(db, sql, Id(turn.answer.0), Id(turn.organization.0), false)?;
+    Ok(FinishOutcome::HandedOver)
 }
 
 /// Counts the tokens of an answer whose turn has another answer by now: its host was slow, not dead, and its model was

@@ -83,7 +83,7 @@ impl TurnRow {
             return Ok(IdempotencyMatch::Other);
         }
         let billed = match named(self.status)? {
-            MessageStatus::Complete | MessageStatus::Cancelled => {
+            MessageStatus::Complete | MessageStatus::Cancelled | MessageStatus::HandedOver => {
                 return Ok(IdempotencyMatch::Answered(MessageId(self.id.0)));
             }
             MessageStatus::Streaming if self.lease_until.0 > now => {

@@ -15,7 +15,10 @@ mod writer;
 use async_trait::async_trait;
 use resly_core::{
     approval::ChatClient,
-    conversation::Message,
+    conversation::{
+        Message,
+        handover::{ConversationState, HandOver},
+    },
     error::StoreError,
     id::{ConversationId, HostId, KeyId, MessageId, OrganizationId},
     meter::{Meter, Remaining},
@@ -30,6 +33,7 @@ use crate::{
     Store,
     billing::{self, Kind, Origin},
     error::OperationError,
+    handover,
     sql::execute,
     tickets,
     types::{Id, Time},
@@ -157,6 +161,13 @@ impl TurnStore for Store {
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError> {
         self.write(ticket.organization, "open a ticket", move |mut db| {
             Box::pin(async move { Ok(tickets::insert(&mut db, &ticket).await?) })
+        })
+        .await
+    }
+
+    async fn hand_over(&self, request: HandOver) -> Result<Option<ConversationState>, StoreError> {
+        self.write(request.organization, "hand a conversation over", move |mut db| {
+            Box::pin(async move { Ok(handover::hand_over(&mut db, request).await?) })
         })
         .await
     }

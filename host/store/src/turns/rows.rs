@@ -27,6 +27,7 @@ pub(super) fn stored_message(
         usage: None,
         created_at: turn.now,
         superseded_at: None,
+        author: None,
     }
 }
 

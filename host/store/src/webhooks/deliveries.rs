@@ -258,6 +258,34 @@ impl Store {
         .await
     }
 
+    /// Queues a message once more that was delivered or given up, with the same id. False when there is no such message.
+    #[boxed]
+    pub async fn replay_delivery(
+        &self,
+        organization: OrganizationId,
+        id: DeliveryId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.write(organization, "send a webhook's message again", move |mut db| {
+            Box::pin(async move {
+                if find(&mut db, organization).await?.is_none() {
+                    return Ok(false);
+                }
+                let changed = execute!(
+                    db,
+                    "UPDATE webhook_deliveries
+                     SET state = 'pending', tries = 0, next_try_at = $3, lease_until = NULL, ended_at = NULL
+                     WHERE id = $1 AND organization_id = $2 AND state <> 'pending'",
+                    Id(id.0),
+                    Id(organization.0),
+                    Time(now)
+                )?;
+                Ok(changed > 0)
+            })
+        })
+        .await
+    }
+
     /// The deliveries to the organization's webhook, newest first.
     #[boxed]
     pub async fn deliveries(

@@ -163,7 +163,7 @@ both! {
         let flow = OauthFlow {
             account: anna.clone(),
             revision: 3,
-            key: KeyId(uuid()),
+            key: Some(KeyId(uuid())),
             verifier: SealedCredentials(vec![1]),
             expires_at: at(600),
         };
@@ -188,7 +188,7 @@ both! {
         let new = OauthFlow {
             account: key(&connection, Some("anna")),
             revision: 1,
-            key: KeyId(uuid()),
+            key: Some(KeyId(uuid())),
             verifier: SealedCredentials(vec![1]),
             expires_at: at(600),
         };
@@ -205,7 +205,9 @@ both! {
         assert_eq!(store.take_oauth_flow([2; 32], [3; 32], at(2)).await.unwrap(), Some(new.clone()));
         assert_eq!(store.take_oauth_flow([2; 32], [3; 32], at(2)).await.unwrap(), None, "once");
         // The browser that opened the link last is the one.
-        store.create_oauth_flow([5; 32], new.clone()).await.unwrap();
+        let by_member = OauthFlow { key: None, ..new.clone() };
+        assert!(store.create_oauth_flow([5; 32], by_member.clone()).await.unwrap());
+        assert_eq!(store.oauth_flow([5; 32], at(1)).await.unwrap(), Some(by_member), "a member has no key");
         store.bind_oauth_flow([5; 32], [6; 32], [6; 32], at(1)).await.unwrap();
         store.bind_oauth_flow([5; 32], [7; 32], [7; 32], at(1)).await.unwrap();
         assert_eq!(store.take_oauth_flow([6; 32], [6; 32], at(2)).await.unwrap(), None);

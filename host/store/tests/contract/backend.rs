@@ -308,6 +308,7 @@ pub async fn accept(store: &Store, turn: NewTurn) -> AcceptedTurn {
     match store.begin_turn(turn).await.unwrap() {
         BeginTurn::Accepted(accepted) => accepted,
         BeginTurn::Replay(message) => panic!("a replay of {message:?}"),
+        BeginTurn::HandedOver { notice, .. } => panic!("a person has it: {notice:?}"),
     }
 }
 

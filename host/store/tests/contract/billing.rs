@@ -16,7 +16,8 @@ use resly_core::{
     turn::store::{BeginTurnError, FinishedTurn, NewTurn, TurnStore},
 };
 use resly_store::{
-    BillerEvent, BillerNews, BillerOutcome, NewPlan, Store, SubscribeError, UsageGrouping, UsageHistoryQuery, UsageSum,
+    BillerEvent, BillerNews, BillerOutcome, Cursor, KeyUsageQuery, NewPlan, Store, SubscribeError, UsageGrouping,
+    UsageHistoryQuery, UsageSum,
 };
 use tokio::task::spawn;
 
@@ -237,6 +238,11 @@ both! {
         let keys = store.usage_history(org, history(UsageGrouping::Key, None, 9)).await.unwrap();
         assert_eq!(messages(&keys), [(old.id.to_string(), 4)], "the keys of a rotation are one");
         assert_eq!(keys[0].name.as_deref(), Some("web"));
+        let since = |day| KeyUsageQuery { lineage: old.id, from: at(day * 24 * 3600) };
+        let used = store.key_usage(org, since(0)).await.unwrap();
+        assert_eq!(used[&Meter::Messages], 5, "of the whole chain, and without an end");
+        assert_eq!(store.key_usage(org, since(1)).await.unwrap()[&Meter::Messages], 2);
+        assert!(store.key_usage(other, since(0)).await.unwrap().is_empty());
         let mut page = store.usage_history(org, history(UsageGrouping::Conversation, None, 2)).await.unwrap();
         let next = page.last().map(|last| last.group.clone());
         page.extend(store.usage_history(org, history(UsageGrouping::Conversation, next, 9)).await.unwrap());
@@ -248,6 +254,14 @@ both! {
         assert_eq!((none.len(), none[0].group.as_str()), (1, ""));
         let totals: BTreeMap<_, _> = none[0].meters.clone();
         assert_eq!(totals, [(Meter::Messages, 4)].into());
+
+        let newest = store.billing_events(org, None, 2).await.unwrap();
+        let last = Cursor { at: newest[1].created_at, id: newest[1].id };
+        let rest = store.billing_events(org, Some(last), 9).await.unwrap();
+        let kinds: Vec<&str> = newest.iter().chain(&rest).map(|event| event.kind.as_str()).collect();
+        assert_eq!(kinds, ["search", "chat", "search", "chat", "chat"], "newest first");
+        assert_eq!((newest[0].meter, newest[0].quantity, &newest[0].detail), (Some(Meter::Messages), 1, &None));
+        assert_eq!(store.billing_events(other, None, 9).await.unwrap().len(), 1, "its own");
     }
 
     async fn a_visitor_s_day_is_counted_by_the_key(backend: Backend) {

@@ -11,7 +11,7 @@ use resly_core::{
     meter::{LimitReached, LimitReserved, Meter},
     turn::store::TurnStore,
 };
-use resly_store::{LogQuery, Store};
+use resly_store::{Cursor, LogQuery, Store};
 use serde_json::json;
 
 use crate::{
@@ -103,6 +103,33 @@ both! {
         assert_eq!(logged.requests, done.requests);
         assert_eq!((logged.key, logged.conversation), (done.key, done.conversation));
         assert_eq!((logged.connection, logged.created_at), (done.connection, at(0)));
+    }
+
+    async fn the_log_is_read_on_towards_newer_calls(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let ids: Vec<CallId> = (0..5).map(|_| CallId(uuid())).collect();
+        for (second, id) in (0..).zip(&ids) {
+            let failed = CallRecord { status: CallStatus::Failed(FaultKind::Upstream), ..record(org, *id, 1) };
+            let call = if second == 3 { failed } else { record(org, *id, 1) };
+            store.log_call(CallRecord { created_at: at(second), ..call }).await.unwrap();
+        }
+        let page = async |query: LogQuery| {
+            let page = store.logs(org, query).await.unwrap();
+            (page.calls.iter().map(|logged| logged.call.id).collect::<Vec<_>>(), page.more)
+        };
+        let after = |n: usize, limit| {
+            let end = Cursor { at: at(n as u64), id: ids[n].0 };
+            LogQuery { after: Some(end), limit, ..LogQuery::default() }
+        };
+        assert_eq!(page(after(0, 2)).await, (vec![ids[2], ids[1]], true), "those that follow it, newest first");
+        assert_eq!(page(after(2, 2)).await, (vec![ids[4], ids[3]], false));
+        assert_eq!(page(after(4, 2)).await, (vec![], false));
+        assert_eq!(page(LogQuery { failed: true, ..all() }).await, (vec![ids[3]], false));
+
+        assert_eq!(store.log(org, ids[1]).await.unwrap().unwrap().call.created_at, at(1));
+        let elsewhere = organization(&store, &[]).await;
+        assert!(store.log(elsewhere, ids[1]).await.unwrap().is_none());
+        assert!(store.log(org, CallId(uuid())).await.unwrap().is_none());
     }
 
     async fn a_call_that_never_ran_is_given_back(backend: Backend) {

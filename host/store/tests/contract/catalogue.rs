@@ -68,7 +68,7 @@ fn decision(new: &NewConnectorVersion, approval: Approval) -> Decision {
         component: new.component,
         approval,
         reason: (approval == Approval::Rejected).then(|| "too much".to_owned()),
-        by: KeyId(Uuid::from_u128(7)),
+        by: Some(KeyId(Uuid::from_u128(7))),
         now: at(5),
     }
 }

@@ -31,7 +31,7 @@ fn new(organization: OrganizationId, visitor: &str) -> NewDeletion {
         organization,
         visitor: visitor.to_owned(),
         visitor_hash: [9; 32],
-        requested_by: KeyId(uuid()),
+        requested_by: uuid(),
         now: at(10),
     }
 }

@@ -156,6 +156,7 @@ fn fixed(table: &str, column: &str) -> Option<&'static str> {
         ("organizations" | "plans", "features") => "NULL",
         ("organizations", "subscription_status") => "'active'",
         ("turns", "status") => "'complete'",
+        ("conversations", "state") => "'ai'",
         ("knowledge_sources", "status") | ("connector_versions", "state") => "'ready'",
         ("knowledge_sources", "kind") => "'text'",
         // Nothing for the host to settle when it opens the tables.
@@ -173,7 +174,8 @@ pub fn is_fixed(table: &str, column: &str) -> bool {
 /// The table that a column's ids are of.
 fn target(table: &str, column: &str) -> Option<&'static str> {
     Some(match (table, column) {
-        (_, "organization_id") => "organizations",
+        (_, "organization_id" | "organization") => "organizations",
+        (_, "person_id") => "people",
         (_, "conversation_id") => "conversations",
         (_, "connection_id") | ("connection_health", "id") => "connections",
         (_, "key_id") => "api_keys",
@@ -181,6 +183,7 @@ fn target(table: &str, column: &str) -> Option<&'static str> {
         (_, "message_id") => "messages",
         (_, "source_id") => "knowledge_sources",
         (_, "crawl_id") => "crawls",
+        (_, "ticket_id") => "tickets",
         _ => return None,
     })
 }

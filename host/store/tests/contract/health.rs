@@ -260,7 +260,17 @@ both! {
         store.settle_delivery(&begun, late, at(81)).await.unwrap();
         assert_eq!(store.deliveries(org, None, 10).await.unwrap()[0].state, DeliveryState::Delivered);
         assert_eq!(store.expire_deliveries(at(29 * DAY)).await.unwrap(), 0);
+
+        let stranger = organization(&store, &[]).await;
+        assert!(!store.replay_delivery(stranger, told.id, at(90)).await.unwrap());
+        assert!(store.replay_delivery(org, told.id, at(90)).await.unwrap());
+        assert!(!store.replay_delivery(org, told.id, at(91)).await.unwrap(), "it is queued already");
+        let again = store.take_due_deliveries(at(91), at(300), 5).await.unwrap().remove(0);
+        assert_eq!((again.id, again.tries, &again.payload), (told.id, 0, &taken[0].payload));
+        let late = DeliveryAttempt { status: Some(200), error: None, again_at: None };
+        store.settle_delivery(&again, late, at(92)).await.unwrap();
         assert_eq!(store.expire_deliveries(at(31 * DAY)).await.unwrap(), 2);
+        assert!(!store.replay_delivery(org, told.id, at(31 * DAY)).await.unwrap(), "it is forgotten");
     }
 
     async fn a_webhook_keeps_its_secret_until_it_is_replaced_and_takes_its_messages_along(backend: Backend) {

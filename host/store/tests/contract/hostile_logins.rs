@@ -90,7 +90,7 @@ async fn a_login_whose_role_is_gone_can_be_revoked_and_granted() {
 }
 
 /// The columns with texts of which the planner keeps statistics. None is written by a customer.
-const COUNTED: [&str; 23] = [
+const COUNTED: [&str; 26] = [
     "billing_events.kind",
     "billing_events.meter",
     "connector_logs.action",
@@ -100,6 +100,8 @@ const COUNTED: [&str; 23] = [
     "connector_logs.reason",
     "connector_logs.status",
     "connector_logs.version",
+    "conversations.handed_over_by",
+    "conversations.state",
     "knowledge_sources.content_type",
     "knowledge_sources.embedder",
     "knowledge_sources.failure_kind",
@@ -111,6 +113,7 @@ const COUNTED: [&str; 23] = [
     "passages.embedder",
     "passages.language",
     "passages.search",
+    "tickets.priority",
     "tickets.status",
     "usage.environment",
     "usage.meter",

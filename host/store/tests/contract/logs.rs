@@ -20,6 +20,7 @@ use crate::{
     backend::{Backend, accept, answer, at, key, organization, question, user, uuid},
     both,
     calls::{all, begin, record},
+    connections::connection,
 };
 
 both! {
@@ -46,6 +47,21 @@ both! {
         assert_eq!(store.logs(org, all()).await.unwrap().calls[0].call.created_at, at(3), "newest first");
         let stranger = organization(&store, &[]).await;
         assert!(store.logs(stranger, all()).await.unwrap().calls.is_empty());
+    }
+
+    async fn each_connection_tells_its_last_call(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let (called, idle) = (connection(org), connection(org));
+        for new in [&called, &idle] {
+            store.create_connection(new.clone(), None).await.unwrap();
+        }
+        for n in [3, 5, 4] {
+            let record = CallRecord { connection: called.id, created_at: at(n), ..record(org, CallId(uuid()), 0) };
+            store.log_call(record).await.unwrap();
+        }
+        assert_eq!(store.last_calls(org).await.unwrap(), [(called.id, at(5))]);
+        let stranger = organization(&store, &[]).await;
+        assert!(store.last_calls(stranger).await.unwrap().is_empty());
     }
 
     async fn logs_are_found_by_each_thing_they_tell(backend: Backend) {

@@ -313,7 +313,7 @@ both! {
         store.create_ticket(ticket.clone()).await.unwrap();
         let listed = store.list_tickets(org, None, 10).await.unwrap().tickets;
         assert_eq!(listed.len(), 1);
-        assert_eq!((listed[0].id, listed[0].status.as_str()), (ticket.id, "open"));
+        assert_eq!((listed[0].id, listed[0].fields.status.as_str()), (ticket.id, "open"));
         assert_eq!((listed[0].conversation, listed[0].created_at), (ticket.conversation, at(3)));
         let stranger = organization(&store, &[]).await;
         assert!(store.list_tickets(stranger, None, 10).await.unwrap().tickets.is_empty());

@@ -19,7 +19,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// An admin, who may call any action of a connection in any state.
-    Admin { key: KeyId },
+    /// A member of the console has no key.
+    Admin { key: Option<KeyId> },
     /// A chat, which may call what policy allows.
     Chat { key: KeyId, kind: KeyKind, conversation: ConversationId },
     /// A chat, for a write that a person confirmed. `revision` and `authorized_at` are those of the connection and its
@@ -40,7 +41,8 @@ pub enum Caller {
 impl Caller {
     pub(super) fn key(self) -> Option<KeyId> {
         match self {
-            Self::Admin { key } | Self::Chat { key, .. } | Self::Confirmed { key, .. } => Some(key),
+            Self::Admin { key } => key,
+            Self::Chat { key, .. } | Self::Confirmed { key, .. } => Some(key),
             Self::Crawl | Self::Health => None,
         }
     }

@@ -29,6 +29,7 @@ fn stored(lines: &[Line]) -> Vec<Message> {
             usage: None,
             created_at: Timestamp::from_micros(0),
             superseded_at: None,
+            author: None,
         })
         .collect()
 }

@@ -27,6 +27,7 @@ fn said(lines: &[(Role, &str)]) -> Vec<Message> {
             usage: None,
             created_at: Timestamp::from_micros(0),
             superseded_at: None,
+            author: None,
         })
         .collect()
 }

@@ -29,6 +29,7 @@ use crate::{
         outbound::{DryRunPolicy, Outbound, OutboundFailure, OutboundRequest, StagedRequest},
         sandbox::*,
     },
+    conversation::handover::{ConversationState, HandOver},
     conversation::{ClientMessage, Message, MessageStatus},
     error::StoreError,
     id::*,

@@ -22,6 +22,7 @@ use crate::{
     knowledge::Passage,
     model::ToolCall,
     principal::Principal,
+    workflow::HAND_OVER,
 };
 
 const SEARCH_KNOWLEDGE: &str = "search_knowledge";
@@ -67,7 +68,7 @@ impl Toolbox<'_> {
     pub(super) fn is_read(&self, call: &ToolCall) -> bool {
         match call.name.as_str() {
             CALL_CONNECTOR => self.is_read_action(call),
-            name => name != CREATE_TICKET,
+            name => name != CREATE_TICKET && name != HAND_OVER,
         }
     }
 
@@ -78,6 +79,7 @@ impl Toolbox<'_> {
             SEARCH_KNOWLEDGE => return self.search_knowledge(call).await,
             "search_connectors" => self.search_connectors(call),
             CREATE_TICKET => self.create_ticket(call).await,
+            HAND_OVER => self.hand_over(call).await,
             other => self.failed(
                 other,
                 ToolErrorKind::UnknownTool,
@@ -107,7 +109,7 @@ impl Toolbox<'_> {
     }
 
     pub(super) fn failed(&self, tool: &str, kind: impl Into<ToolErrorKind>, message: &str) -> ToolResult {
-        let error = ToolError::new(kind, message).of_write(tool == CREATE_TICKET);
+        let error = ToolError::new(kind, message).of_write(tool == CREATE_TICKET || tool == HAND_OVER);
         ToolResult {
             ok: false,
             content: fence(None, "error", [], &error.for_model(), &[], self.turns.limits.tool_output_bytes),

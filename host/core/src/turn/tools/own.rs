@@ -1,4 +1,4 @@
-//! The host's own tools: search the knowledge, find connector actions, open a ticket.
+//! The host's own tools: search the knowledge, find connector actions, open a ticket, hand over to a person.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{SEARCH_KNOWLEDGE, ToolOutcome, ToolResult, Toolbox, parse};
 use crate::{
     connector::{available::AvailableAction, fault::FaultKind, tool_error::ToolErrorKind},
+    conversation::handover::{self, HandOver, HandoverSource},
     id::TicketId,
     knowledge::Passage,
     model::ToolCall,
@@ -24,6 +25,11 @@ struct SearchArguments {
 struct TicketArguments {
     subject: String,
     body: String,
+}
+
+#[derive(Deserialize)]
+struct HandOverArguments {
+    summary: String,
 }
 
 impl Toolbox<'_> {
@@ -104,6 +110,31 @@ impl Toolbox<'_> {
                     ToolErrorKind::Unavailable,
                     "the ticket could not be opened; ask the customer to try again",
                 )
+            }
+        }
+    }
+
+    pub(super) async fn hand_over(&self, call: &ToolCall) -> ToolResult {
+        let summary = match parse::<HandOverArguments>(call) {
+            Ok(arguments) => handover::cut(&arguments.summary, handover::SUMMARY_BYTES),
+            Err(message) => return self.failed(&call.name, FaultKind::InvalidInput, &message),
+        };
+        let request = HandOver {
+            organization: self.principal.organization,
+            conversation: self.accepted.conversation,
+            by: HandoverSource::Model,
+            summary: Some(summary).filter(|summary| !summary.trim().is_empty()),
+            answer: Some(self.accepted.answer),
+            now: self.turns.clock.now(),
+        };
+        match self.turns.store.hand_over(request).await {
+            Ok(Some(state)) => self.succeeded(&call.name, json!({"status": state.name(), "customer": state.notice()})),
+            // The conversation is deleted meanwhile.
+            Ok(None) => self.failed(&call.name, ToolErrorKind::Unavailable, "the conversation is gone"),
+            Err(failure) => {
+                tracing::error!(%failure, "a conversation could not be handed over");
+                let message = "the conversation could not be handed over; ask the customer to try again";
+                self.failed(&call.name, ToolErrorKind::Unavailable, message)
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     connector::available::{ActionSet, AvailableAction},
     model::ToolSpec,
     principal::Principal,
+    workflow::HAND_OVER,
 };
 
 /// With more actions than this, the prompt leaves out their schemas, and the model finds them by `search_connectors`.
@@ -37,6 +38,17 @@ pub(in crate::turn) fn specs(available: &ActionSet, principal: &Principal) -> Ve
         json!({"type": "object", "required": ["subject", "body"], "properties": {
             "subject": {"type": "string", "maxLength": 200}, "body": {"type": "string", "maxLength": 10_000}}}),
     ));
+    // Somebody has to read the inbox, so a rule that hands over says that people do.
+    if available.workflows.iter().any(|workflow| workflow.enabled && workflow.hands_over()) {
+        specs.push(tool(
+            HAND_OVER,
+            "Hands this conversation over to a person of the company, who then answers here in your place. Use it when the \
+             customer asks for a person, or when only a person can help. Say so to the customer, and end your answer.",
+            json!({"type": "object", "required": ["summary"], "properties": {"summary": {
+                "type": "string", "maxLength": 2_000,
+                "description": "What the customer wants, what was tried, and what the person should do next."}}}),
+        ));
+    }
     specs
 }
 

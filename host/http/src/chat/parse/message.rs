@@ -79,7 +79,8 @@ pub(super) fn message(at: usize, item: Value, mistakes: &mut Vec<FieldError>) ->
     let role = match item.remove("role") {
         Some(Value::String(role)) => match role.as_str() {
             "user" => Some(Some(Role::User)),
-            "assistant" => Some(Some(Role::Assistant)),
+            // An agent's message that comes back is matched as an answer is. A client can't write a new one.
+            "assistant" | "agent" => Some(Some(Role::Assistant)),
             "system" => Some(None),
             other => {
                 let other: String = other.chars().take(40).collect();

@@ -21,6 +21,10 @@ pub struct FakeStore {
     records: Mutex<Vec<CallRecord>>,
     uncounted: Mutex<Vec<CallRecord>>,
     samples: Mutex<Vec<LastOutput>>,
+    pub handed_over: Mutex<Vec<HandOver>>,
+    pub workflows: Mutex<Vec<Workflow>>,
+    /// Whether a person has taken the conversation over.
+    pub taken_over: AtomicBool,
 }
 
 impl FakeStore {
@@ -50,6 +54,7 @@ impl FakeStore {
             usage: None,
             created_at: now,
             superseded_at: None,
+            author: None,
         };
         let id = MessageId(Uuid::from_u128(before.len() as u128 + 100));
         before.push(said(id, Role::User, question));
@@ -83,6 +88,7 @@ impl TurnStore for FakeStore {
             usage: None,
             created_at: turn.now,
             superseded_at: None,
+            author: None,
         }));
         let (conversation, answer) = (ConversationId(Uuid::from_u128(5)), turn.answer);
         Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer, history, remaining: None }))
@@ -91,6 +97,10 @@ impl TurnStore for FakeStore {
     async fn finish_turn(&self, turn: FinishedTurn) -> Result<FinishOutcome, StoreError> {
         if let Some(error) = self.finish_errors.lock().unwrap().pop_front() {
             return Err(error);
+        }
+        if self.taken_over.load(Ordering::Relaxed) {
+            *self.finished.lock().unwrap() = Some(turn);
+            return Ok(FinishOutcome::HandedOver);
         }
         if self.superseded.load(Ordering::Relaxed) {
             return Ok(FinishOutcome::Superseded);
@@ -160,6 +170,11 @@ impl TurnStore for FakeStore {
 
     async fn create_ticket(&self, _: NewTicket) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    async fn hand_over(&self, request: HandOver) -> Result<Option<ConversationState>, StoreError> {
+        self.handed_over.lock().unwrap().push(request);
+        Ok(Some(ConversationState::Waiting))
     }
 }
 
@@ -323,6 +338,6 @@ impl StateStore for FakeStore {
 #[async_trait]
 impl WorkflowStore for FakeStore {
     async fn workflows(&self, _: OrganizationId) -> Result<Vec<Workflow>, StoreError> {
-        Ok(vec![])
+        Ok(self.workflows.lock().unwrap().clone())
     }
 }

@@ -1,0 +1,45 @@
+//! The parts that pages are drawn with: each looks and behaves alike everywhere. `assets/console.css` has their style.
+
+mod badge;
+mod code;
+mod countdown;
+mod dialog;
+mod empty;
+mod facts;
+mod field;
+mod form;
+mod icon;
+mod meter;
+mod number;
+mod plot;
+mod rows;
+mod schema_form;
+mod steps;
+mod strip;
+mod tabbed;
+mod table;
+mod tabs;
+mod when;
+
+pub use self::{
+    badge::{Tone, badge},
+    code::{copyable, snippet},
+    countdown::countdown,
+    dialog::{confirm, dialog},
+    empty::empty,
+    facts::facts,
+    field::{Choice, Field, area, check, choices, select},
+    form::{button, form, submit},
+    icon::icon,
+    meter::meter,
+    number::{bytes, count, counted, rough},
+    plot::{Marks, Plot, Series},
+    rows::rows,
+    schema_form::{Filled, SchemaForm},
+    steps::steps,
+    strip::strip,
+    tabbed::tabbed,
+    table::{Table, pager},
+    tabs::tabs,
+    when::{date, when},
+};

@@ -1,0 +1,128 @@
+//! What a form is answered with: a redirect, the cookies of a session, and a notice that the next page shows once.
+
+use axum::response::{IntoResponse, Response};
+use axum_extra::extract::CookieJar;
+use cookie::{Cookie, SameSite, time::Duration};
+use http::{HeaderValue, StatusCode, header};
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// The cookie of a notice.
+pub const NOTICE: &str = "resly_notice";
+/// How long a notice waits for its page.
+const NOTICE_AGE: Duration = Duration::seconds(60);
+/// The longest notice, in characters.
+const NOTICE_LENGTH: usize = 300;
+
+/// The session's cookie under https. `__Host-` (RFC 6265bis): only this host, over https, sets it.
+const SESSION: &str = "__Host-resly_session";
+/// The session's cookie without https, which browsers allow no `__Host-`.
+const SESSION_PLAIN: &str = "resly_session";
+
+/// Where a browser goes next.
+pub fn redirect(to: &str) -> Response {
+    let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/console"));
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    response.headers_mut().insert(header::LOCATION, to);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Where a browser goes next, and what its page then says was done.
+pub fn done(to: &str, notice: &str) -> Response {
+    (CookieJar::new().add(notice_cookie(notice)), redirect(to)).into_response()
+}
+
+fn notice_cookie(notice: &str) -> Cookie<'static> {
+    let text: String = notice.chars().take(NOTICE_LENGTH).collect();
+    let value = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
+    Cookie::build((NOTICE, value))
+        .path("/console")
+        .max_age(NOTICE_AGE)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .build()
+}
+
+/// The text of a notice's cookie.
+pub fn read_notice(value: &str) -> Option<String> {
+    let text = percent_decode_str(value).decode_utf8().ok()?;
+    (!text.is_empty()).then(|| text.chars().take(NOTICE_LENGTH).collect())
+}
+
+/// Takes the notice's cookie back.
+pub fn forget_notice() -> Cookie<'static> {
+    Cookie::build((NOTICE, ""))
+        .path("/console")
+        .max_age(Duration::ZERO)
+        .http_only(true)
+        .same_site(SameSite::Strict)
+        .build()
+}
+
+/// The page of the sign-in, which leads to `wanted` afterwards.
+pub fn to_sign_in(wanted: &str) -> Response {
+    if wanted.is_empty() || wanted == "/console" {
+        return redirect("/console/sign-in");
+    }
+    redirect(&format!("/console/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC)))
+}
+
+/// A path of the console to go to after the sign-in. Anything else, such as another site, is the first page.
+pub fn next_path(next: Option<&str>) -> &str {
+    let ours = |path: &&str| {
+        let inside = *path == "/console" || path.starts_with("/console/") || path.starts_with("/console?");
+        inside && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    };
+    next.filter(ours).unwrap_or("/console")
+}
+
+/// The session's secret, as the browser sends it.
+pub fn session_cookie(cookies: &CookieJar) -> Option<String> {
+    let cookie = cookies.get(SESSION).or_else(|| cookies.get(SESSION_PLAIN))?;
+    Some(cookie.value().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// Begins a session in the browser. The store ends it: the cookie lasts as long as the browser keeps it.
+pub fn begin_session(secure: bool, token: &str, to: &str) -> Response {
+    (CookieJar::new().add(session(secure, token.to_owned())), redirect(to)).into_response()
+}
+
+/// Ends the session in the browser.
+pub fn end_session(secure: bool) -> Response {
+    let ended =
+        [true, false].into_iter().filter(|form| *form == secure || !secure).fold(CookieJar::new(), |jar, form| {
+            let mut cookie = session(form, String::new());
+            cookie.set_max_age(Duration::ZERO);
+            jar.add(cookie)
+        });
+    (ended, redirect("/console/sign-in")).into_response()
+}
+
+fn session(secure: bool, token: String) -> Cookie<'static> {
+    let name = if secure { SESSION } else { SESSION_PLAIN };
+    // `Lax`: a service's authorization leads back to the console by a link.
+    Cookie::build((name, token)).path("/").http_only(true).secure(secure).same_site(SameSite::Lax).build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sign_in_leads_to_the_console_only() {
+        for ours in ["/console", "/console/keys", "/console/logs?before=x", "/console?connection=1"] {
+            assert_eq!(next_path(Some(ours)), ours);
+        }
+        for other in
+            ["https://evil.example", "//evil.example", "/\\evil.example", "/consoleevil", "/docs", "/console/\r\nx", ""]
+        {
+            assert_eq!(next_path(Some(other)), "/console", "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_notice_comes_back_whole() {
+        let cookie = notice_cookie("“Büro” was deleted; it can't be undone");
+        assert_eq!(read_notice(cookie.value()).unwrap(), "“Büro” was deleted; it can't be undone");
+    }
+}

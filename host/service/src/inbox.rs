@@ -1,0 +1,4 @@
+//! The inbox: conversations that people answer, and tickets.
+
+pub mod conversations;
+pub mod tickets;

@@ -1,0 +1,120 @@
+//! What a person says of themselves: name, e-mail and password.
+
+use resly_core::{boxed, error::StoreError, id::PersonId, member::Person};
+use resly_store::{PersonChange, PersonError, SignInMethod};
+
+use super::{
+    Session,
+    password::{self, HashingError},
+};
+use crate::{App, FieldError, check_name};
+
+/// Bytes of an e-mail (RFC 5321, section 4.5.3.1.3, without the angle brackets).
+const EMAIL: usize = 254;
+
+/// What to change. `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct ProfilePatch {
+    pub name: Option<String>,
+    pub email: Option<String>,
+}
+
+/// Why a profile stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error("another person has this e-mail")]
+    EmailTaken,
+    #[error("the old password is wrong")]
+    WrongPassword,
+    #[error("this session has ended; sign in again")]
+    Ended,
+    #[error(transparent)]
+    Hashing(#[from] HashingError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<PersonError> for ProfileError {
+    fn from(error: PersonError) -> Self {
+        match error {
+            PersonError::Missing => Self::Ended,
+            PersonError::EmailTaken => Self::EmailTaken,
+            PersonError::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+/// An e-mail as it is stored and compared. Mail servers tell upper from lower case nowhere that matters.
+pub(super) fn normalized_email(email: &str) -> String {
+    email.trim().to_lowercase()
+}
+
+/// Checks the member `email` of a request, which is normalized. Only a mail that arrives proves more.
+pub(super) fn check_email(email: &str) -> Option<FieldError> {
+    let parts = email.split_once('@');
+    let fits = email.len() <= EMAIL
+        && !email.contains(|c: char| c.is_whitespace() || c.is_control())
+        && parts.is_some_and(|(local, domain)| {
+            !local.is_empty()
+                && domain.contains('.')
+                && !domain.starts_with('.')
+                && !domain.ends_with('.')
+                && !domain.contains('@')
+        });
+    (!fits).then(|| FieldError::new("email", "an address such as `ana@example.com` is expected"))
+}
+
+/// Changes a person's name or e-mail.
+#[boxed]
+pub async fn change(app: &App, person: PersonId, patch: ProfilePatch) -> Result<Person, ProfileError> {
+    let ProfilePatch { name, email } = patch;
+    let email = email.as_deref().map(normalized_email);
+    let mistakes: Vec<_> =
+        name.as_deref().and_then(check_name).into_iter().chain(email.as_deref().and_then(check_email)).collect();
+    if !mistakes.is_empty() {
+        return Err(ProfileError::Invalid(mistakes));
+    }
+    let name = name.map(|name| name.trim().to_owned());
+    Ok(app.store.change_person(person, PersonChange { name, email }).await?)
+}
+
+/// Sets a person's password, and ends all of their sessions but this one. Whoever has a password gives the old one, except
+/// in a session that a sign-in link began: such a link is for those who lost it.
+#[boxed]
+pub async fn set_password(app: &App, session: &Session, old: Option<&str>, new: &str) -> Result<(), ProfileError> {
+    if let Some(mistake) = password::check(new) {
+        return Err(ProfileError::Invalid(vec![mistake]));
+    }
+    let stored = app.store.person(session.person.id).await?.ok_or(ProfileError::Ended)?;
+    let method = app.store.sign_in_method(session.id).await?.ok_or(ProfileError::Ended)?;
+    if stored.password_hash.is_some() && method != SignInMethod::Link {
+        let matches = app.passwords.matches(old.unwrap_or_default(), stored.password_hash.clone()).await?;
+        if !matches {
+            return Err(ProfileError::WrongPassword);
+        }
+    }
+    let hash = app.passwords.hash(new, &*app.random).await?;
+    match app.store.set_password(session.person.id, stored.password_hash, hash, session.id).await? {
+        true => Ok(()),
+        // Another session set it meanwhile.
+        false => Err(ProfileError::WrongPassword),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_email_is_one_address() {
+        for right in ["ana@example.com", "a+b@sub.example.co", "ü@example.de"] {
+            assert!(check_email(&normalized_email(right)).is_none(), "{right}");
+        }
+        for wrong in ["", "ana", "@example.com", "ana@localhost", "a@b.c@d.e", "a b@c.de", "a@.de", "a@b.\n", "a@b."] {
+            assert!(check_email(wrong).is_some(), "{wrong:?}");
+        }
+        assert_eq!(normalized_email(" Ana@Example.COM "), "ana@example.com");
+    }
+}
