@@ -27,6 +27,7 @@ const PAGES = {
   '/faint': [page('<p>Some text</p>', 'p { color: #ccc; background: #fff }')],
   '/wide': [page('<p>Some text</p>', 'p { width: 2000px }')],
   '/scrolls': [page('<div tabindex="0"><p>Some text</p></div>', 'div { overflow-x: auto } p { width: 2000px }')],
+  '/date': [page('<p><label>From <input type="datetime-local"></label> <button>Go</button></p>')],
   '/no-outline': [page('<p><a href="/good">Here</a> <button>Go</button></p>', 'button:focus { outline: none }')],
   '/outside': [page('<p><a href="/good">Here</a></p>', 'a { position: fixed; left: -9999px }')],
   '/raw': [page(HOSTILE.slice(0, 20).filter((text) => !text.includes('refresh')).join('\n')), 'font-src *'],
@@ -62,6 +63,7 @@ test('a good page passes', async () => {
   await opened('/good', async (page) => { await audit(page); await keyboard(page); });
   await opened('/good', overflow, plain);
   await opened('/missing', audit, desk, 404);
+  await opened('/date', keyboard);
   await opened('/scrolls', async (page) => { await audit(page); await keyboard(page); });
 });
 

@@ -131,6 +131,7 @@ pub async fn ask(app: &App, organization: OrganizationId, asked: PlaygroundQuest
     let (answer, replayed) = match takeover::start(app, request).await? {
         Start::Running(running) => (running.live.answer(), false),
         Start::Replay(replay) => (stored(replay), true),
+        Start::HandedOver { notice, .. } => (stored(notice), false),
     };
     let trace = TurnTrace::new(asked.question, answer.conversation, answer.message, started, Arc::clone(&app.clock));
     Ok(Asked { answer, trace, replayed })

@@ -8,6 +8,12 @@
 //!   counted, even past the limit, and the call isn't billed a second time.
 //!
 //! The log row is written in the same transaction. It makes sure that a call is settled once.
+//!
+//! Calls of one organization that begin at the same time begin together ([`queue`]). Whoever locks two of an organization's
+//! counts locks that of calls before that of fuel, so that transactions can't deadlock.
+
+mod queue;
+mod settle;
 
 use resly_core::{
     connector::{
@@ -19,14 +25,14 @@ use resly_core::{
     time::{Period, Timestamp},
 };
 
+pub(crate) use self::{
+    queue::CallQueues,
+    settle::{Burnt, finish, refund_call, settle_fuel},
+};
 use crate::{
-    billing::{self, Kind, Origin},
     error::{OperationError, unexpected},
-    log_budget::LogDetail,
-    logs,
     row_id::row_id,
     sql::{Conn, execute, row},
-    thresholds::{self, Reading},
     types::{Count, Id, Time},
     usage::{self, Refusal},
 };
@@ -69,6 +75,7 @@ const EXTEND: &str = "UPDATE usage
            OR (reserved <= $5 AND used + reserved < plan_limit))
     RETURNING granted";
 
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct NewCall {
     pub id: CallId,
     pub organization: OrganizationId,
@@ -79,7 +86,7 @@ pub(crate) struct NewCall {
 }
 
 /// Counts the call and reserves fuel. It does both or neither.
-pub(crate) async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant, OperationError<BeginCallError>> {
+async fn begin(db: &mut Conn<'_>, call: &NewCall) -> Result<FuelGrant, OperationError<BeginCallError>> {
     let (organization, now) = (call.organization, call.now);
     if call.environment == Environment::Sandbox {
         usage::count_sandbox(db, organization, Meter::ConnectorCalls, 1, now).await?;
@@ -108,20 +115,7 @@ pub(crate) async fn reserve(
     fuel: u64,
     now: Timestamp,
 ) -> Result<FuelGrant, OperationError<BeginCallError>> {
-    let period = Time(Period::containing(now).start);
-    let fuel = Count(fuel.min(MOST_FUEL));
-    let granted = row!(
-        db,
-        (Count, Option<Count>),
-        RESERVE,
-        row_id(now),
-        Id(organization.0),
-        period,
-        fuel,
-        Time(now),
-        usage::minute_of(now),
-        of.reading
-    )?;
+    let granted = reserve_fuel(db, organization, fuel, of.reading, now).await?;
     let Some((granted, limit)) = granted else {
         return Err(no_fuel(db, organization, now).await?);
     };
@@ -132,7 +126,7 @@ pub(crate) async fn reserve(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         Id(of.id.0),
         Id(organization.0),
-        period,
+        Time(Period::containing(now).start),
         granted,
         false,
         Time(of.lease_until),
@@ -140,6 +134,28 @@ pub(crate) async fn reserve(
         of.reading
     )?;
     Ok(FuelGrant { fuel: granted.0, limited: limit.is_some() })
+}
+
+/// Reserves fuel in the organization's count. Returns what was granted, and the plan's limit.
+async fn reserve_fuel(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    fuel: u64,
+    reading: bool,
+    now: Timestamp,
+) -> Result<Option<(Count, Option<Count>)>, sqlx::Error> {
+    row!(
+        db,
+        (Count, Option<Count>),
+        RESERVE,
+        row_id(now),
+        Id(organization.0),
+        Time(Period::containing(now).start),
+        Count(fuel.min(MOST_FUEL)),
+        Time(now),
+        usage::minute_of(now),
+        reading
+    )
 }
 
 /// Reserves more for a call that is running.
@@ -237,131 +253,4 @@ fn limit_only(halt: OperationError<Refusal>) -> OperationError<BeginCallError> {
         OperationError::Database(error) => OperationError::Database(error),
         OperationError::CommitFailure(detail) => OperationError::CommitFailure(detail),
     }
-}
-
-#[derive(sqlx_macros::FromRow)]
-struct Reservation {
-    period_start: Time,
-    fuel: Count,
-    released: bool,
-}
-
-/// What is left to settle of a call that ended.
-struct Ended {
-    period: Time,
-    environment: &'static str,
-    /// Whether its lease hadn't ended, so this host settles the whole reservation.
-    open: bool,
-    /// The size of the day's log in bytes, with this call. `None` when no row was written.
-    log_bytes: Option<u64>,
-}
-
-/// Writes the log row, counts the fuel that was burnt, and frees the reservation. `None` when that was done before.
-async fn end(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<Ended>, sqlx::Error> {
-    let record = &kept.record;
-    let mut log_bytes = None;
-    if kept.written {
-        log_bytes = logs::insert(db, kept).await?;
-        if log_bytes.is_none() {
-            return Ok(None);
-        }
-    }
-    let environment = record.environment.name();
-    let burnt = Burnt { organization: record.organization, environment, fuel: record.cost.fuel, at: record.created_at };
-    let (period, open) = settle_fuel(db, record.id, &burnt).await?;
-    Ok(Some(Ended { period, environment, open, log_bytes }))
-}
-
-/// Fuel that was burnt.
-pub(crate) struct Burnt {
-    pub organization: OrganizationId,
-    pub environment: &'static str,
-    pub fuel: u64,
-    pub at: Timestamp,
-}
-
-/// Counts the fuel that was burnt and frees the reservation. Returns the month that it counts for, and whether the
-/// reservation was still open.
-pub(crate) async fn settle_fuel(db: &mut Conn<'_>, id: CallId, burnt: &Burnt) -> Result<(Time, bool), sqlx::Error> {
-    let reservation = row!(
-        db,
-        Reservation,
-        "DELETE FROM call_reservations WHERE id = $1 AND organization_id = $2 RETURNING period_start, fuel, released",
-        Id(id.0),
-        Id(burnt.organization.0)
-    )?;
-    let period = reservation
-        .as_ref()
-        .map_or_else(|| Time(Period::containing(burnt.at).start), |reservation| reservation.period_start);
-    let open = reservation.filter(|reservation| !reservation.released);
-    burn(db, burnt, open.as_ref().map_or(Count(0), |open| open.fuel), period).await?;
-    Ok((period, open.is_some()))
-}
-
-/// Writes the log row and settles the reservation. Returns the size of the day's log, when a row was written.
-pub(crate) async fn finish(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
-    let record = &kept.record;
-    let Some(Ended { period, open, log_bytes, .. }) = end(db, kept).await? else { return Ok(None) };
-    if record.environment == Environment::Sandbox {
-        return Ok(log_bytes);
-    }
-    let (kind, subject, now) = (Kind::ConnectorCall, Some(record.id.0), record.created_at);
-    let of = Origin { key: record.key, connection: Some(record.connection), conversation: record.conversation };
-    if open {
-        let meter = Meter::ConnectorCalls;
-        billing::enter(db, record.organization, kind, meter, 1, subject, of, period, now).await?;
-    }
-    if record.cost.fuel > 0 {
-        let fuel = i64::try_from(record.cost.fuel).unwrap_or(i64::MAX);
-        billing::enter(db, record.organization, kind, Meter::Fuel, fuel, subject, of, period, now).await?;
-    }
-    Ok(log_bytes)
-}
-
-/// The same for a call that never ran. Its count is taken back, unless its lease ended, because then it was billed.
-pub(crate) async fn refund_call(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option<u64>, sqlx::Error> {
-    let record = &kept.record;
-    let Some(Ended { period, environment, open, log_bytes }) = end(db, kept).await? else { return Ok(None) };
-    if !open && record.environment == Environment::Production {
-        return Ok(log_bytes);
-    }
-    execute!(
-        db,
-        "UPDATE usage SET used = used - 1, updated_at = $4
-         WHERE organization_id = $1 AND period_start = $2 AND meter = 'connector_calls' AND environment = $3
-           AND used > 0",
-        Id(record.organization.0),
-        period,
-        environment,
-        Time(record.created_at)
-    )
-    .map(|_| log_bytes)
-}
-
-async fn burn(db: &mut Conn<'_>, burnt: &Burnt, reserved: Count, period: Time) -> Result<(), sqlx::Error> {
-    let counted = row!(
-        db,
-        (Count, Option<Count>),
-        "INSERT INTO usage (id, organization_id, period_start, meter, environment, used, minute, minute_used, created_at,
-                            updated_at)
-         VALUES ($1, $2, $3, 'fuel', $4, $5, $8, $5, $6, $6)
-         ON CONFLICT (organization_id, period_start, meter, environment) DO UPDATE
-         SET used = usage.used + excluded.used, reserved = usage.reserved - $7, updated_at = excluded.updated_at,
-             minute_used = excluded.minute_used
-                 + CASE WHEN usage.minute - excluded.minute IN (0, 1) THEN usage.minute_used ELSE 0 END,
-             minute = CASE WHEN usage.minute - excluded.minute = 1 THEN usage.minute ELSE excluded.minute END
-         RETURNING used, plan_limit",
-        row_id(burnt.at),
-        Id(burnt.organization.0),
-        period,
-        burnt.environment,
-        Count(burnt.fuel),
-        Time(burnt.at),
-        reserved,
-        usage::minute_of(burnt.at)
-    )?;
-    let Some((used, limit)) = counted else { return Ok(()) };
-    let limit = limit.map(|limit| limit.0).filter(|_| burnt.environment == Environment::Production.name());
-    let reading = Reading { meter: Meter::Fuel, before: used.0.saturating_sub(burnt.fuel), used: used.0, limit };
-    thresholds::record(db, burnt.organization, reading, Period::containing(period.0), burnt.at).await
 }

@@ -10,10 +10,10 @@
 //! - **SQLite**: WAL, `synchronous=FULL`, one writer that commits in groups ([`writer`]), a pool of readers. One process
 //!   owns the folder (`resly.lock`). So whatever is unfinished when the folder is opened belongs to a dead process, and is
 //!   recovered.
-//! - **PostgreSQL**: one transaction for each write. Work for one organization runs under a role that sees that organization
-//!   alone ([`row_scope`]). Many hosts may write at once: counts are conditional upserts, the
-//!   statement that takes a conversation's next positions locks it, and leases show what a dead host left. Locks are taken
-//!   in one order: an existing turn, the conversation, messages, the key's count, the organization's count.
+//! - **PostgreSQL**: one transaction for each write ([`transaction`]). Work for one organization runs under a role that sees
+//!   that organization alone ([`row_scope`]). Many hosts may write at once: counts are conditional upserts, the statement
+//!   that takes a conversation's next positions locks it, and leases show what a dead host left. Locks are taken in one
+//!   order: an existing turn, the conversation, messages, the key's count, the organization's count.
 //!
 //! # The tables
 //! | table | what |
@@ -107,6 +107,7 @@ mod terms;
 pub mod testing;
 mod thresholds;
 mod tickets;
+mod transaction;
 mod trials;
 mod turns;
 mod types;
@@ -181,6 +182,7 @@ pub use self::{
     webhooks::{Delivery, DeliveryAttempt, DeliveryState, DueDelivery, Webhook},
 };
 use self::{
+    calls::CallQueues,
     error::failed,
     row_scope::{BoundRole, RowScope},
     sql::row,
@@ -197,6 +199,8 @@ pub struct Store {
     parts: Arc<Mutex<()>>,
     /// How much the log may still take today: see [`log_budget`].
     log_budget: Arc<log_budget::LogBudget>,
+    /// Calls that wait to begin: see [`calls`].
+    calls: Arc<CallQueues>,
     read_only: bool,
 }
 

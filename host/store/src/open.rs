@@ -270,6 +270,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
         rest: RestPool::sqlite(pool(REST_CONNECTIONS, REST_READ_AHEAD)),
         parts: Arc::default(),
         log_budget: Arc::default(),
+        calls: Arc::default(),
         read_only: false,
     })
 }

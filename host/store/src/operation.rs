@@ -2,22 +2,22 @@
 
 use futures::future::BoxFuture;
 use resly_core::error::StoreError;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, Transaction, pool::PoolConnection};
+use sqlx::{Postgres, Sqlite, Transaction, pool::PoolConnection};
 
 use crate::{
     Backend, Store,
     error::{OperationError, failed},
     row_scope::{self, RowScope},
     sql::Conn,
+    transaction::{self, BEGIN},
 };
 
 /// A connection to read from.
 pub(crate) enum Reader {
     Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
     /// A transaction holds the role and the organization for which something is read. Behind a pooler it also makes sure
     /// that a statement is prepared and run on the same server.
-    Transaction {
+    Postgres {
         transaction: Transaction<'static, Postgres>,
         named: bool,
     },
@@ -27,15 +27,14 @@ impl Reader {
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
             Self::Sqlite(conn) => Conn::Sqlite(conn),
-            Self::Postgres(conn) => Conn::Postgres { conn, named: true },
-            Self::Transaction { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
+            Self::Postgres { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
         }
     }
 
     pub fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite(_) => sqlite,
-            Self::Postgres(_) | Self::Transaction { .. } => postgres,
+            Self::Postgres { .. } => postgres,
         }
     }
 }
@@ -47,12 +46,8 @@ impl Store {
             Backend::Sqlite { readers, .. } => readers.acquire().await.map(Reader::Sqlite),
             Backend::Postgres { pool, own_server, bound, .. } => {
                 let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                if *own_server && begin == BEGIN {
-                    pool.acquire().await.map(Reader::Postgres)
-                } else {
-                    let transaction = pool.begin_with(AssertSqlSafe(begin)).await;
-                    transaction.map(|transaction| Reader::Transaction { transaction, named: *own_server })
-                }
+                let transaction = transaction::begin(pool, &begin).await;
+                transaction.map(|transaction| Reader::Postgres { transaction, named: *own_server })
             }
         };
         reader.map_err(failed(doing))
@@ -93,26 +88,9 @@ impl Store {
             Backend::Sqlite { writer, .. } => writer.write(operation).await,
             Backend::Postgres { pool, own_server, bound, .. } => {
                 let begin = row_scope::begin(BEGIN, scope.into(), bound.as_ref());
-                transact(pool, begin, *own_server, operation).await
+                transaction::run(pool, &begin, *own_server, operation).await
             }
         };
         outcome.map_err(|halt| halt.into_port_error(doing))
     }
-}
-
-const BEGIN: &str = "BEGIN";
-
-async fn transact<T, E, F>(pool: &PgPool, begin: String, named: bool, operation: F) -> Result<T, OperationError<E>>
-where
-    F: for<'c> FnOnce(Conn<'c>) -> BoxFuture<'c, Result<T, OperationError<E>>>,
-{
-    let mut transaction = pool.begin_with(AssertSqlSafe(begin)).await?;
-    let outcome = operation(Conn::Postgres { conn: &mut transaction, named }).await;
-    if outcome.is_ok() {
-        transaction.commit().await?;
-    } else if let Err(error) = transaction.rollback().await {
-        // The server rolls back by itself when the connection ends.
-        tracing::debug!(%error, "a transaction could not be rolled back");
-    }
-    outcome
 }

@@ -77,11 +77,32 @@ const COUNT: &str = "INSERT INTO usage
     WHERE (excluded.plan_limit IS NULL OR usage.used + excluded.used <= excluded.plan_limit)
       AND (excluded.minute_limit IS NULL OR usage.minute - excluded.minute NOT IN (0, 1) OR usage.minute_used <= 0
            OR usage.minute_used + excluded.minute_used <= excluded.minute_limit)
-    RETURNING used, plan_limit";
+    RETURNING used, plan_limit, minute_limit";
 
 /// The minute of a time, in minutes since 1970.
 pub(crate) fn minute_of(now: Timestamp) -> i64 {
     now.seconds().div_euclid(60)
+}
+
+async fn add(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    meter: Meter,
+    quantity: u64,
+    now: Timestamp,
+) -> Result<Option<(Count, Option<Count>, Option<Count>)>, sqlx::Error> {
+    row!(
+        db,
+        (Count, Option<Count>, Option<Count>),
+        COUNT,
+        row_id(now),
+        Id(organization.0),
+        Time(Period::containing(now).start),
+        meter.name(),
+        Count(quantity),
+        Time(now),
+        minute_of(now)
+    )
 }
 
 pub(crate) async fn count(
@@ -91,25 +112,30 @@ pub(crate) async fn count(
     quantity: u64,
     now: Timestamp,
 ) -> Result<Counted, OperationError<Refusal>> {
-    let period = Period::containing(now);
-    let counted = row!(
-        db,
-        (Count, Option<Count>),
-        COUNT,
-        row_id(now),
-        Id(organization.0),
-        Time(period.start),
-        meter.name(),
-        Count(quantity),
-        Time(now),
-        minute_of(now)
-    )?;
-    let Some((used, limit)) = counted else {
+    let Some((used, limit, _)) = add(db, organization, meter, quantity, now).await? else {
         return Err(refusal_reason(db, organization, meter, quantity, now).await?);
     };
     let counted = Counted::of_plan(used, limit);
     record_thresholds(db, organization, meter, quantity, &counted, now).await?;
     Ok(counted)
+}
+
+/// Counts several single units at once. Returns false when the limits don't leave that many; the transaction then has to be
+/// undone.
+pub(crate) async fn count_units(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    meter: Meter,
+    units: u64,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let Some((used, limit, minute_limit)) = add(db, organization, meter, units, now).await? else { return Ok(false) };
+    // One count may be larger than the minute's limit, but these are several.
+    if minute_limit.is_some_and(|limit| limit.0 < units) {
+        return Ok(false);
+    }
+    record_thresholds(db, organization, meter, units, &Counted::of_plan(used, limit), now).await?;
+    Ok(true)
 }
 
 /// Writes and tells the thresholds that a count of `quantity` crossed.

@@ -19,6 +19,7 @@ mod confirmations;
 mod connectors;
 mod console;
 mod console_billing;
+mod console_connections;
 mod console_connectors;
 mod console_custom;
 mod console_deploy;

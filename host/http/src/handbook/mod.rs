@@ -45,7 +45,6 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
             "declarative-connectors",
             "declarative-grammar",
             "openapi-import",
-            "console-integrations",
             "oauth",
             "visitor-accounts",
             "writing-a-connector",

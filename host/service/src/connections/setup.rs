@@ -8,7 +8,7 @@ use resly_core::{
 use resly_manifest::{Auth, Manifest};
 
 use super::{ConnectionError, DescribedConnection, get};
-use crate::App;
+use crate::{App, accounts::authorization::REDIRECT};
 
 /// The next thing that an admin does with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct ConnectionSetup {
     pub installable: Installable,
     /// Whether the OAuth app's client is there: the connection's own, or the operator's.
     pub has_client: bool,
+    /// The address to which an OAuth service sends browsers back, which its app is registered with.
+    pub redirect_uri: Option<String>,
     /// Whether it has what its environment needs.
     pub is_credentialed: bool,
 }
@@ -40,7 +42,8 @@ pub async fn setup(
     let installable = app.connectors.prepare(connection).await?.installable.clone();
     let has_client = app.accounts.has_client(connection, &installable);
     let is_credentialed = app.accounts.is_credentialed(connection, &installable).await?;
-    Ok(ConnectionSetup { described, installable, has_client, is_credentialed })
+    let redirect_uri = app.public_url().ok().map(|public| format!("{public}{REDIRECT}"));
+    Ok(ConnectionSetup { described, installable, has_client, redirect_uri, is_credentialed })
 }
 
 impl ConnectionSetup {

@@ -103,11 +103,7 @@ impl ConnectionStore for Store {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<FuelGrant, BeginCallError> {
-        let call = calls::NewCall { id, organization, environment, fuel, now, lease_until };
-        self.write(organization, "begin a connector call", move |mut db| {
-            Box::pin(async move { calls::begin(&mut db, &call).await })
-        })
-        .await
+        self.begin_counted(calls::NewCall { id, organization, environment, fuel, now, lease_until }).await
     }
 
     async fn extend_call(

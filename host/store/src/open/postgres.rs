@@ -42,8 +42,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         options = options.statement_cache_capacity(0).extra_float_digits(None);
     }
     let mut rest = options.clone();
-    let mut pool =
-        PgPoolOptions::new().max_connections(config.read_connections.max(POSTGRES_AT_LEAST)).acquire_timeout(ACQUIRE);
+    let mut pool = pool_options(config.read_connections.max(POSTGRES_AT_LEAST));
     if own_server {
         pool = pool.after_connect(|conn, _| Box::pin(async move { conn.execute(BOUNDS).await.map(drop) }));
     }
@@ -57,7 +56,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
             ("client_min_messages", "warning"),
         ]);
     }
-    let rest = PgPoolOptions::new().max_connections(REST_CONNECTIONS).acquire_timeout(ACQUIRE).connect_lazy_with(rest);
+    let rest = pool_options(REST_CONNECTIONS).connect_lazy_with(rest);
     let direct = PgPoolOptions::new()
         .max_connections(DIRECT_CONNECTIONS)
         .acquire_timeout(ACQUIRE)
@@ -67,8 +66,14 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         rest: RestPool::postgres(rest),
         parts: Arc::default(),
         log_budget: Arc::default(),
+        calls: Arc::default(),
         read_only: false,
     })
+}
+
+/// What begins a transaction finds out whether the connection lives: see `transaction`.
+fn pool_options(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE).test_before_acquire(false)
 }
 
 fn options(url: &str) -> Result<PgConnectOptions, OpenError> {

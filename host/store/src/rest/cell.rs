@@ -86,8 +86,8 @@ impl Cell {
     }
 
     /// Writes a column of a row as JSON, as [`Cell::read`] and [`Cell::write`] do together. Ids, texts and times aren't copied
-    /// on the way.
-    pub fn copy(row: &AnyRow, at: usize, kind: CellType, out: &mut String) -> Result<(), sqlx::Error> {
+    /// on the way. Returns false, and writes nothing, when a text has more than `most` bytes as JSON.
+    pub fn copy(row: &AnyRow, at: usize, kind: CellType, most: usize, out: &mut String) -> Result<bool, sqlx::Error> {
         let written = match (row, kind) {
             (AnyRow::Sqlite(row), CellType::Column(Type::Uuid)) => {
                 row.try_get::<Option<&str>, _>(at)?.map(|id| out.extend(["\"", id, "\""]))
@@ -96,12 +96,10 @@ impl Cell {
                 let mut buffer = Uuid::encode_buffer();
                 out.extend(["\"", &*id.0.hyphenated().encode_lower(&mut buffer), "\""]);
             }),
-            (AnyRow::Sqlite(row), CellType::Column(Type::Text)) => {
-                row.try_get::<Option<&str>, _>(at)?.map(|text| write_text(text, out))
-            }
-            (AnyRow::Postgres(row), CellType::Column(Type::Text)) => {
-                row.try_get::<Option<&str>, _>(at)?.map(|text| write_text(text, out))
-            }
+            (_, CellType::Column(Type::Text)) => match text_at(row, at)? {
+                Some(text) if exceeds(text, most) => return Ok(false),
+                text => text.map(|text| write_text(text, out)),
+            },
             (AnyRow::Sqlite(row), CellType::Column(Type::Timestamp)) => {
                 row.try_get::<Option<&str>, _>(at)?.map(|time| out.extend(["\"", fraction_cut(time), "+00:00\""]))
             }
@@ -110,13 +108,13 @@ impl Cell {
             }
             _ => {
                 Self::read(row, at, kind)?.write(out);
-                return Ok(());
+                return Ok(true);
             }
         };
         if written.is_none() {
             out.push_str("null");
         }
-        Ok(())
+        Ok(true)
     }
 
     /// JSON as a value. What isn't JSON has no parts.
@@ -223,12 +221,19 @@ pub(super) fn text_exceeds(row: &AnyRow, at: usize, kind: CellType, most: usize)
     if kind != CellType::Column(Type::Text) {
         return Ok(false);
     }
-    let text: Option<&str> = match row {
-        AnyRow::Sqlite(row) => row.try_get(at)?,
-        AnyRow::Postgres(row) => row.try_get(at)?,
-    };
-    // Most texts are short enough, however they are written.
-    Ok(text.is_some_and(|text| text.len().saturating_mul(MOST_ESCAPED) > most && json_bytes(text) > most))
+    Ok(text_at(row, at)?.is_some_and(|text| exceeds(text, most)))
+}
+
+fn text_at(row: &AnyRow, at: usize) -> Result<Option<&str>, sqlx::Error> {
+    match row {
+        AnyRow::Sqlite(row) => row.try_get(at),
+        AnyRow::Postgres(row) => row.try_get(at),
+    }
+}
+
+/// Most texts are short enough, however they are written.
+fn exceeds(text: &str, most: usize) -> bool {
+    text.len().saturating_mul(MOST_ESCAPED) > most && json_bytes(text) > most
 }
 
 /// Bytes of a control character in JSON: `\u001f`.

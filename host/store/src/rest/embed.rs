@@ -99,14 +99,18 @@ impl OwnRow {
         let mut documents = Documents::default();
         for member in selection.members.iter().flatten() {
             let kind = selection.kind(member.slot);
-            if cell::text_exceeds(read, member.slot, kind, budget.left(row.len())?)? {
-                return Err(Budget::spent().into());
-            }
-            if member.path.is_empty() && member.cast.is_none() {
-                row.try_add(|out| Cell::copy(read, member.slot, kind, out))?;
+            let left = budget.left(row.len())?;
+            let fits = if member.path.is_empty() && member.cast.is_none() {
+                row.try_add(|out| Cell::copy(read, member.slot, kind, left, out))?
+            } else if cell::text_exceeds(read, member.slot, kind, left)? {
+                false
             } else {
                 let cell = value(read, member, kind, &mut documents)?;
                 row.add(|out| cell.write(out));
+                true
+            };
+            if !fits {
+                return Err(Budget::spent().into());
             }
             budget.left(row.len())?;
         }

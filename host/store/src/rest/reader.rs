@@ -9,11 +9,17 @@ use std::{
 
 use resly_core::{error::StoreError, id::OrganizationId};
 use resly_rest::limits;
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
+use sqlx::{PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction, pool::PoolConnection};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{Halt, RestStoreError, timed_out};
-use crate::{Backend, Store, error::failed, row_scope, sql::Conn};
+use crate::{
+    Backend, Store,
+    error::failed,
+    row_scope,
+    sql::Conn,
+    transaction::{self, BEGIN},
+};
 
 /// How many instructions of SQLite run between two looks at the clock: a few rows'. One may compare a text of 4 MiB.
 const STEPS: i32 = 50;
@@ -87,16 +93,13 @@ pub(super) type Place = Arc<OwnedSemaphorePermit>;
 enum Connection {
     Sqlite(PoolConnection<Sqlite>),
     SqliteSnapshot(Transaction<'static, Sqlite>),
-    Postgres(PoolConnection<Postgres>),
-    Transaction(Transaction<'static, Postgres>, bool),
+    Postgres { transaction: Transaction<'static, Postgres>, named: bool },
 }
 
 /// A snapshot whose statements are ended by the server. The time is [`limits::TIME`]. Texts of customers cause notices, such
 /// as that a word is too long for a text search, which aren't for the host's log.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '8s'; \
                         SET LOCAL client_min_messages = warning";
-/// One statement. Its connection has the deadline and only reads: see `open`.
-const STATEMENT: &str = "BEGIN";
 
 impl RestReader {
     pub fn place(&self) -> Place {
@@ -107,8 +110,7 @@ impl RestReader {
         match &mut self.connection {
             Connection::Sqlite(conn) => Conn::Sqlite(conn),
             Connection::SqliteSnapshot(transaction) => Conn::Sqlite(transaction),
-            Connection::Postgres(conn) => Conn::Postgres { conn, named: true },
-            Connection::Transaction(transaction, named) => Conn::Postgres { conn: transaction, named: *named },
+            Connection::Postgres { transaction, named } => Conn::Postgres { conn: transaction, named: *named },
         }
     }
 }
@@ -129,14 +131,12 @@ impl Store {
         let connection = match &self.rest.pool {
             Pool::Sqlite(pool) if snapshot => pool.begin().await.map(Connection::SqliteSnapshot),
             Pool::Sqlite(pool) => pool.acquire().await.map(Connection::Sqlite),
-            Pool::Postgres(pool) if named && !snapshot && bound.is_none() => {
-                pool.acquire().await.map(Connection::Postgres)
-            }
             Pool::Postgres(pool) => {
-                let begin = if named && !snapshot { STATEMENT } else { SNAPSHOT };
+                // For one statement the connection has the deadline, and only reads: see `open`.
+                let begin = if named && !snapshot { BEGIN } else { SNAPSHOT };
                 let begin = row_scope::begin(begin, organization.into(), bound);
-                let transaction = pool.begin_with(AssertSqlSafe(begin)).await;
-                transaction.map(|transaction| Connection::Transaction(transaction, named))
+                let transaction = transaction::begin(pool, &begin).await;
+                transaction.map(|transaction| Connection::Postgres { transaction, named })
             }
         };
         let mut reader = RestReader { connection: connection.map_err(failed(doing))?, place: Arc::new(place) };

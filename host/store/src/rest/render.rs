@@ -31,10 +31,10 @@ impl RestRow {
     }
 
     /// Adds a value, whose writing may fail.
-    pub(super) fn try_add<E>(&mut self, write: impl FnOnce(&mut String) -> Result<(), E>) -> Result<(), E> {
-        write(&mut self.text)?;
+    pub(super) fn try_add<T, E>(&mut self, write: impl FnOnce(&mut String) -> Result<T, E>) -> Result<T, E> {
+        let written = write(&mut self.text)?;
         self.ends.push(self.text.len());
-        Ok(())
+        Ok(written)
     }
 
     /// Adds the members of another row.

@@ -126,19 +126,25 @@ fn state(setup: &ConnectionSetup, health: &ConnectionHealth) -> Markup {
     let ends = described
         .credentials_expire_at
         .or_else(|| described.account.as_ref().and_then(resly_service::accounts::ends_at));
-    facts(&[
-        ("Status", words::status(connection.status)),
-        ("Health", words::health(described.health)),
-        ("Since", date(known.map(|known| known.since), "—")),
-        ("Failures in a row", html! { (known.map_or(0, |known| known.failures)) }),
-        ("Last check", date(known.and_then(|known| known.checked_at), "none")),
-        ("Next check", next_check),
-        ("Circuit breaker", breaker),
+    let mut all = vec![("Status", words::status(connection.status))];
+    // Sample data has no health.
+    if connection.environment == Environment::Production {
+        all.extend([
+            ("Health", words::health(described.health)),
+            ("Since", date(known.map(|known| known.since), "—")),
+            ("Failures in a row", html! { (known.map_or(0, |known| known.failures)) }),
+            ("Last check", date(known.and_then(|known| known.checked_at), "none")),
+            ("Next check", next_check),
+            ("Circuit breaker", breaker),
+        ]);
+    }
+    all.extend([
         ("Last test passed", date(connection.tested_at, "not yet")),
         ("Authenticates by", html! { (credentials::way(kind)) }),
         ("Credentials end", date(ends, "no end known")),
         ("Installed", when(connection.created_at)),
-    ])
+    ]);
+    facts(&all)
 }
 
 /// The last calls in production, as marks and as a table.

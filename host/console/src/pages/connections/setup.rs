@@ -29,7 +29,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, form, icon, submit},
+    parts::{Field, copyable, form, icon, submit},
     reply,
 };
 
@@ -112,7 +112,10 @@ pub fn ways(member: &Member, setup: &ConnectionSetup, action: &str, mistakes: &[
                 } @else if connection.owner == Owner::Visitor {
                     p { "Each visitor authorizes an account of their own, from your app." }
                 } @else {
-                    p { "First the app that you registered at " (setup.manifest().name) ": its id and secret. Register this redirect address there, exactly: " code { "/oauth/callback" } " below this host's public address." }
+                    p { "First the app that you registered at " (setup.manifest().name) ": its id and secret." }
+                    @if let Some(address) = &setup.redirect_uri {
+                        p { "Register this redirect address there, exactly: " (copyable("the redirect address", address)) }
+                    }
                 }
             } @else {
                 p { "The app's id and secret are all it needs: nobody has to agree." }

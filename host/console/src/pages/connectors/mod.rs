@@ -114,7 +114,7 @@ fn connections_table(
         };
         table.row(vec![
             html! { a href={ "/console/connections/" (connection.id) } { (connection.name) } },
-            html! { (name_of(catalogue, &connection.connector)) " " span class="quiet" { (connection.version) } },
+            html! { span { (name_of(catalogue, &connection.connector)) " " span class="quiet" { (connection.version) } } },
             words::environment(connection.environment),
             words::status(connection.status),
             health,

@@ -111,10 +111,15 @@ pub async fn dry_run(
     api: &Api,
     organization: OrganizationId,
     written: Written,
-    spec: DryRunSpec,
+    mut spec: DryRunSpec,
 ) -> Result<Outcome, PageError> {
     let reading = read(api, organization, written).await?;
     let manifest = reading.manifest.clone().map(Arc::new);
+    if spec.action.is_empty()
+        && let Some(first) = manifest.as_ref().and_then(|manifest| manifest.actions.first())
+    {
+        spec.action.clone_from(&first.id);
+    }
     let by = ManualCaller { organization, key: None, visitor: None };
     let run = match definition::dry_run(&api.app, by, reading, spec).await {
         Ok(run) => run,

@@ -85,7 +85,7 @@ pub async fn write(
     let written = Written::Text(work.text.clone());
     let outcome = match fields.text("do") {
         "add" => definition::add(&api, organization, written).await?,
-        "try" => match work.trial.spec(None) {
+        "try" => match work.trial.spec() {
             Ok(spec) => definition::dry_run(&api, organization, written, spec).await?,
             Err(why) => {
                 work.unreadable = Some(why);

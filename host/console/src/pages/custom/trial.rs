@@ -35,10 +35,9 @@ impl TrialForm {
         Self { action: text("try-action"), settings: text("try-settings"), input: text("try-input") }
     }
 
-    /// What to run, or why that can't be read.
-    pub fn spec(&self, first_action: Option<&str>) -> Result<DryRunSpec, String> {
-        let action = Some(self.action.trim()).filter(|action| !action.is_empty()).or(first_action);
-        let action = action.ok_or("name the action to try")?.to_owned();
+    /// What to run, or why that can't be read. Without an action it is the definition's first one.
+    pub fn spec(&self) -> Result<DryRunSpec, String> {
+        let action = self.action.trim().to_owned();
         Ok(DryRunSpec { settings: object("settings", &self.settings)?, action, input: object("input", &self.input)? })
     }
 

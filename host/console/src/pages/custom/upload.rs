@@ -86,6 +86,7 @@ fn draw(member: Member, mistakes: &Mistakes) -> Page {
                 li { "It compiles the component in a process of its own. That takes from a moment to a minute." }
                 li { "You read what it asks for: hosts, credentials, actions, limits. It can be installed once an admin has approved that." }
             }
+            p { "Whose signature is trusted, and whether one is needed: " a href="/console/connectors/publishers" { "publishers" } "." }
         }
     };
     let lead = html! { "A connector that is a program: " (handbook("writing-a-connector", "write one in Rust")) "." };

@@ -76,7 +76,7 @@ fn steps(steps: &[Value]) -> Markup {
     let text = |step: &Value, name: &str| step.get(name).and_then(Value::as_str).map(str::to_owned);
     html! {
         @if !steps.is_empty() {
-            ul class="steps" {
+            ul class="calls" {
                 @for step in steps {
                     @let ok = step.get("ok").and_then(Value::as_bool).unwrap_or(false);
                     @let tool = text(step, "tool").unwrap_or_default();

@@ -52,7 +52,7 @@ fn dashed(name: &str) -> String {
 }
 
 /// The id of an action: made of its title when there is none.
-pub fn action_id(texts: &ActionTexts) -> String {
+fn action_id(texts: &ActionTexts) -> String {
     filled(&texts.id).map_or_else(|| joined(&texts.title, '_'), str::to_owned)
 }
 

@@ -68,8 +68,7 @@ impl Run<'_> {
         let Self { member, api, fields, form, mut mistakes } = self;
         let organization = member.session.organization;
         let trial = TrialForm::read(fields);
-        let first = form.actions.first().map(|action| definition::action_id(&action.texts));
-        let spec = trial.spec(first.as_deref());
+        let spec = trial.spec();
         let written = Written::Document(document);
         let outcome = match does {
             // What isn't whole is only checked, so that all of its mistakes are told at once.
