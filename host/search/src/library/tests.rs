@@ -9,6 +9,7 @@ use resly_core::{error::RerankError, id::RevisionId, knowledge::RevisedPassage};
 
 use self::fakes::*;
 use super::*;
+use crate::words::Form;
 
 #[tokio::test]
 async fn what_both_ways_find_comes_first_and_what_none_finds_stays_away() {

@@ -238,7 +238,7 @@ both! {
         let keys = store.usage_history(org, history(UsageGrouping::Key, None, 9)).await.unwrap();
         assert_eq!(messages(&keys), [(old.id.to_string(), 4)], "the keys of a rotation are one");
         assert_eq!(keys[0].name.as_deref(), Some("web"));
-        let since = |day| KeyUsageQuery { lineage: old.id, from: at(day * 24 * 3600) };
+        let since = |day: u64| KeyUsageQuery { lineage: old.id, from: at(day * 24 * 3600) };
         let used = store.key_usage(org, since(0)).await.unwrap();
         assert_eq!(used[&Meter::Messages], 5, "of the whole chain, and without an end");
         assert_eq!(store.key_usage(org, since(1)).await.unwrap()[&Meter::Messages], 2);

@@ -95,7 +95,7 @@ both! {
         loop {
             let page = store.list_tickets(OWN, before, 200).await.unwrap();
             let [ticket] = page.tickets.as_slice() else { panic!("{} tickets", page.tickets.len()) };
-            subjects.push(ticket.subject.clone());
+            subjects.push(ticket.fields.subject.clone());
             before = Some(Cursor { at: ticket.created_at, id: ticket.id.0 });
             if !page.more {
                 break;
