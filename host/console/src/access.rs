@@ -79,8 +79,6 @@ people! {
     Agent: Permission::Converse;
     /// Who sets keys, knowledge, connectors and members.
     Admin: Permission::Manage;
-    /// Who decides on the plan and on other owners.
-    Owner: Permission::Own;
 }
 
 /// The member of the request. Without one, a page leads to the sign-in, which leads back.

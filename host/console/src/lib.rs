@@ -7,7 +7,6 @@
 mod access;
 mod assets;
 mod csrf;
-mod csv;
 mod document;
 mod error;
 mod fields;
@@ -15,6 +14,7 @@ mod frame;
 mod member;
 mod mistakes;
 mod multipart;
+mod numbers;
 mod pages;
 mod parts;
 mod reply;

@@ -59,6 +59,22 @@ pub fn forget_notice() -> Cookie<'static> {
         .build()
 }
 
+/// A table (CSV) as a file to save.
+pub fn download(csv: String, name: &str) -> Response {
+    let mut response = csv.into_response();
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let fields = response.headers_mut();
+    fields.insert(header::CONTENT_DISPOSITION, disposition.unwrap_or_else(|_| HeaderValue::from_static("attachment")));
+    for (field, value) in [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        fields.insert(field, HeaderValue::from_static(value));
+    }
+    response
+}
+
 /// The page of the sign-in, which leads to `wanted` afterwards.
 pub fn to_sign_in(wanted: &str) -> Response {
     if wanted.is_empty() || wanted == "/console" {

@@ -18,10 +18,10 @@ const fn section(path: &'static str, title: &'static str, permission: Permission
 pub const MENU: &[(&str, &[Section])] = &[
     ("", &[section("/console", "Home", Permission::View)]),
     (
-        "Integrations",
+        "Inbox",
         &[
-            section("/console/connectors", "Connectors", Permission::View),
-            section("/console/logs", "Logs", Permission::View),
+            section("/console/conversations", "Conversations", Permission::View),
+            section("/console/tickets", "Tickets", Permission::View),
         ],
     ),
     (
@@ -32,10 +32,10 @@ pub const MENU: &[(&str, &[Section])] = &[
         ],
     ),
     (
-        "Inbox",
+        "Integrations",
         &[
-            section("/console/conversations", "Conversations", Permission::View),
-            section("/console/tickets", "Tickets", Permission::View),
+            section("/console/connectors", "Connectors", Permission::View),
+            section("/console/logs", "Logs", Permission::View),
         ],
     ),
     (

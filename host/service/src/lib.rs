@@ -16,6 +16,7 @@ pub mod component_store;
 pub mod connections;
 pub mod connectors;
 pub mod crawls;
+pub mod csv;
 pub mod database_roles;
 pub mod definition;
 pub mod deletions;

@@ -20,12 +20,13 @@ use resly_service::{
 };
 use serde::Deserialize;
 
-use super::numbers::{counted, meter_name, thousands};
+use super::billing::words as meter_words;
 use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
     member::Member,
+    numbers::{counted, thousands},
     parts::{Tone, badge, icon, meter},
 };
 
@@ -146,7 +147,7 @@ fn limits(meters: &BTreeMap<Meter, MeterReading>) -> impl Iterator<Item = Item> 
         (percent >= 70).then(|| Item {
             tone: if percent >= 90 { Tone::Bad } else { Tone::Warn },
             word: "limit",
-            what: format!("{percent} % of this month's {} are used", meter_name(*meter).to_lowercase()),
+            what: format!("{percent} % of this month's {} are used", meter_words::meter(*meter).to_lowercase()),
             how: format!(
                 "{} of {}. At the limit, requests are refused with 429.",
                 thousands(reading.used),
@@ -224,7 +225,7 @@ fn today(overview: &Overview) -> Markup {
             h2 { "Today" }
             dl class="facts" {
                 @for meter in [Meter::Messages, Meter::ConnectorCalls, Meter::Embeddings, Meter::ModelOutputTokens] {
-                    div { dt { (meter_name(meter)) } dd class="figure" { (thousands(of(meter))) } }
+                    div { dt { (meter_words::meter(meter)) } dd class="figure" { (thousands(of(meter))) } }
                 }
             }
             p class="hint" { "Since midnight UTC, without the sandbox." }
@@ -240,12 +241,12 @@ fn month(overview: &Overview) -> Markup {
                 @match reading.limit {
                     Some(limit) => {
                         div class="measure" {
-                            p { (meter_name(*counts)) span class="number quiet" { (thousands(reading.used)) " of " (thousands(limit)) } }
-                            (meter(meter_name(*counts), reading.used, limit))
+                            p { (meter_words::meter(*counts)) span class="number quiet" { (thousands(reading.used)) " of " (thousands(limit)) } }
+                            (meter(meter_words::meter(*counts), reading.used, limit))
                         }
                     }
                     None => {
-                        @if reading.used > 0 { div class="measure" { p { (meter_name(*counts)) span class="number quiet" { (thousands(reading.used)) } } } }
+                        @if reading.used > 0 { div class="measure" { p { (meter_words::meter(*counts)) span class="number quiet" { (thousands(reading.used)) } } } }
                     }
                 }
             }

@@ -12,7 +12,6 @@ pub mod invitation;
 pub mod knowledge;
 pub mod logs;
 pub mod members;
-mod numbers;
 pub mod organization;
 pub mod playground;
 pub mod publishers;

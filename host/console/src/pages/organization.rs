@@ -25,7 +25,8 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, Table, Tone, badge, button, bytes, copyable, counted, date, facts, form, pager, when},
+    numbers::{bytes, thousands},
+    parts::{Field, Table, Tone, badge, button, copyable, date, facts, form, pager, when},
     reply,
 };
 
@@ -117,7 +118,7 @@ fn record(deletion: &Deletion) -> Vec<Markup> {
     let rows = &deletion.deleted;
     let numbers = [rows.conversations, rows.messages, rows.tickets, deletion.accounts];
     let mut cells = vec![when(deletion.created_at), state, date(deletion.completed_at, "not yet")];
-    cells.extend(numbers.map(|number| html! { (counted(number)) }));
+    cells.extend(numbers.map(|number| html! { (thousands(number)) }));
     cells
 }
 

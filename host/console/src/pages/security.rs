@@ -2,9 +2,8 @@
 
 use axum::{
     extract::{Path, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use http::{HeaderValue, header};
 use maud::{Markup, html};
 use resly_core::id::SessionId;
 use resly_http::{
@@ -161,14 +160,5 @@ pub async fn audit_csv(
     Query(Wanted { filter, page }): Query<Wanted>,
 ) -> Result<Response, PageError> {
     let found = audit::list(&api.app, member.session.organization, filter, page.before, page.limit).await?;
-    let mut response = audit::to_csv(&found).into_response();
-    for (name, value) in [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-        (header::CONTENT_DISPOSITION, "attachment; filename=\"audit.csv\""),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    Ok(response)
+    Ok(reply::download(audit::to_csv(&found), "audit.csv"))
 }

@@ -10,7 +10,6 @@ mod field;
 mod form;
 mod icon;
 mod meter;
-mod number;
 mod plot;
 mod rows;
 mod schema_form;
@@ -32,7 +31,6 @@ pub use self::{
     form::{button, form, submit},
     icon::icon,
     meter::meter,
-    number::{bytes, count, counted, rough},
     plot::{Marks, Plot, Series},
     rows::rows,
     schema_form::{Filled, SchemaForm},

@@ -64,7 +64,7 @@ pub fn home() -> String {
         ("/docs/getting-started", "Getting started", text("From the demo to your own organization in four steps.")),
         ("/openapi.json", "API description", text("OpenAPI, for tools that make clients and try requests.")),
         ("/docs/problems", "Problems", text("Every error this host can answer with, and what to do next.")),
-        ("/console", "Console", text("For who has a sign-in link.")),
+        ("/console", "Console", text("Connectors, knowledge, keys, inbox and use, for the people of an organization.")),
         ("/healthz", "Health", health),
     ];
     let main = html! {

@@ -15,7 +15,8 @@ use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
-    parts::{Table, count, counted, empty, pager, when},
+    numbers::{count, thousands},
+    parts::{Table, empty, pager, when},
 };
 
 const ROWS: u32 = 50;
@@ -72,7 +73,7 @@ fn what(event: &BillingEvent) -> String {
         "subscription_changed" => format!("The subscription changed from {} to {}", text("from"), text("to")),
         "usage_threshold" => {
             let name = event.meter.map_or("usage", words::meter);
-            format!("{name}: {} % of {} reached", number("percent"), counted(number("limit")))
+            format!("{name}: {} % of {} reached", number("percent"), thousands(number("limit")))
         }
         other => other.to_owned(),
     }

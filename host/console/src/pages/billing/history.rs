@@ -14,16 +14,18 @@ use resly_core::{
     time::{Period, Timestamp},
 };
 use resly_http::{Api, pagination::cut};
+use resly_service::csv::{Cell, Csv};
 use resly_store::{UsageGrouping, UsageHistoryQuery, UsageSum};
 use serde::Deserialize;
 
 use super::{HISTORY, billing_tabs, month, words};
 use crate::{
     access::Viewer,
-    csv::{Cell, Csv},
     error::PageError,
     frame::Page,
-    parts::{Choice, Field, Marks, Plot, Series, Table, count, empty, pager, rough, select},
+    numbers::{count, rough},
+    parts::{Choice, Field, Marks, Plot, Series, Table, empty, pager, select},
+    reply,
 };
 
 const CSV: &str = "/console/account/billing/usage.csv";
@@ -223,5 +225,6 @@ pub async fn csv(
         let numbers = Meter::ALL.map(|meter| Cell::Number(meters.get(&meter).copied().unwrap_or(0)));
         table.row([Cell::Text(group), Cell::Text(name.unwrap_or_default())].into_iter().chain(numbers));
     }
-    Ok(table.download(&format!("usage-by-{}-{}.csv", choices.by.name(), month::id(choices.period))))
+    let name = format!("usage-by-{}-{}.csv", choices.by.name(), month::id(choices.period));
+    Ok(reply::download(table.finish(), &name))
 }

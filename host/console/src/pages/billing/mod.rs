@@ -6,7 +6,7 @@ mod history;
 mod month;
 mod plan;
 mod usage;
-mod words;
+pub mod words;
 
 use maud::Markup;
 

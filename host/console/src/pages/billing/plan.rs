@@ -15,7 +15,8 @@ use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
-    parts::{Table, Tone, badge, bytes, counted, date, facts, when},
+    numbers::{bytes, thousands},
+    parts::{Table, Tone, badge, date, facts, when},
 };
 
 pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page, PageError> {
@@ -71,7 +72,7 @@ pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page
 fn limits(month: &Limits, minute: &Limits) -> Markup {
     let mut table = Table::new("Limits of the plan", &["What", "#In a month", "#In a minute"]);
     let limit = |limits: &Limits, meter: Meter| {
-        html! { @match limits.get(&meter) { Some(limit) => (counted(*limit)), None => span class="quiet" { "no limit" } } }
+        html! { @match limits.get(&meter) { Some(limit) => (thousands(*limit)), None => span class="quiet" { "no limit" } } }
     };
     for meter in Meter::ALL {
         table.row(vec![html! { (words::meter(meter)) }, limit(month, meter), limit(minute, meter)]);

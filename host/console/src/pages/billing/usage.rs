@@ -15,7 +15,8 @@ use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
-    parts::{Tone, badge, bytes, counted, facts, icon, meter, rough, when},
+    numbers::{bytes, rough, thousands},
+    parts::{Tone, badge, facts, icon, meter, when},
 };
 
 pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page, PageError> {
@@ -43,7 +44,7 @@ pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page
         section class="panel" {
             h2 { "Not counted" }
             (facts(&[
-                ("Connector calls in the sandbox", html! { (counted(sandbox(&overview, Meter::ConnectorCalls))) }),
+                ("Connector calls in the sandbox", html! { (thousands(sandbox(&overview, Meter::ConnectorCalls))) }),
                 ("Fuel in the sandbox", html! { (rough(sandbox(&overview, Meter::Fuel))) }),
                 ("Stored this month", html! { (bytes(usage.stored_bytes.production)) }),
                 ("Of it by the sandbox", html! { (bytes(usage.stored_bytes.sandbox)) }),
@@ -84,7 +85,7 @@ fn gauge(of: Meter, reading: &MeterReading, period: Period, now: Timestamp) -> M
             div class="gauge-head" {
                 h3 { (words::meter(of)) }
                 @if let Some(limit) = reading.limit { (state(used, limit)) }
-                p class="number" title=(counted(used)) {
+                p class="number" title=(thousands(used)) {
                     strong { (rough(used)) }
                     @match reading.limit { Some(limit) => { " of " (rough(limit)) }, None => span class="quiet" { ", no limit" } }
                 }

@@ -32,7 +32,8 @@ use crate::{
     frame::Page,
     member::Member,
     mistakes::Mistakes,
-    parts::{Choice, Field, confirm, copyable, count, countdown, counted, date, facts, form, select, submit, when},
+    numbers::{count, thousands},
+    parts::{Choice, Field, confirm, copyable, countdown, date, facts, form, select, submit, when},
     reply,
 };
 
@@ -112,7 +113,7 @@ fn rotation(state: KeyState, rotations: &[KeySummary], now: Timestamp) -> Markup
 }
 
 fn key_facts(key: &KeySummary, state: KeyState, now: Timestamp) -> Markup {
-    let cap = |cap: Option<u64>| html! { @match cap { Some(cap) => (counted(cap)), None => "no cap" } };
+    let cap = |cap: Option<u64>| html! { @match cap { Some(cap) => (thousands(cap)), None => "no cap" } };
     let mut all = vec![
         ("State", state.draw(now)),
         ("May", words::scopes(key)),

@@ -18,10 +18,7 @@ use resly_service::{
 };
 use serde::Deserialize;
 
-use super::{
-    super::numbers::counted,
-    text_form::{TextForm, cut},
-};
+use super::text_form::{TextForm, cut};
 use crate::{
     access::Admin,
     csrf::{self, FormToken},
@@ -31,6 +28,7 @@ use crate::{
     member::Member,
     mistakes::Mistakes,
     multipart::{FileForm, SentFile},
+    numbers::counted,
     parts::{Choice, Field, area, form, select, submit, tabs},
     reply,
 };

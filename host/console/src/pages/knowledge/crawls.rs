@@ -17,16 +17,13 @@ use resly_service::{
     plans,
 };
 
-use super::{
-    super::numbers::{counted, every, thousands},
-    framed,
-    source::link,
-};
+use super::{framed, source::link};
 use crate::{
     access::{Admin, Viewer},
     error::PageError,
     fields::Submitted,
     frame::Page,
+    numbers::{counted, every, thousands},
     parts::{Table, Tone, badge, confirm, date, empty, facts, form, icon},
     reply,
 };

@@ -17,12 +17,12 @@ use resly_http::{Api, pagination, problem::Problem};
 use resly_service::sources::{self, ListedSources};
 use serde::Deserialize;
 
-use super::numbers::{counted, thousands};
 use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
     member::Member,
+    numbers::{counted, thousands},
     parts::{Choice, Field, Table, Tone, badge, date, empty, icon, pager, select, tabs},
 };
 

@@ -7,11 +7,12 @@ use resly_http::{Api, problem::Problem};
 use resly_service::sources::{self, ExplainedPassage, Explanation, Form, WordMatch};
 use serde::Deserialize;
 
-use super::{super::numbers::thousands, framed};
+use super::framed;
 use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
+    numbers::thousands,
     parts::{Table, Tone, badge, empty, icon},
 };
 

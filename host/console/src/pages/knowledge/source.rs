@@ -17,7 +17,6 @@ use resly_store::CitingAnswers;
 use serde::Deserialize;
 
 use super::{
-    super::numbers::{counted, every, thousands},
     is_waiting, kind, status,
     text_form::{TextForm, cut},
     what_to_do,
@@ -29,6 +28,7 @@ use crate::{
     frame::Page,
     member::Member,
     mistakes::Mistakes,
+    numbers::{counted, every, thousands},
     parts::{Table, confirm, date, facts, icon, when},
     reply,
 };

@@ -7,15 +7,13 @@ use resly_store::LoggedCall;
 use serde_json::Value;
 
 use super::{
-    super::{
-        knowledge::{search, source::link},
-        numbers::{counted, duration, thousands},
-    },
+    super::knowledge::{search, source::link},
     PATH, SERVER, SITE, environment,
 };
 use crate::{
     error::sentence,
     member::Member,
+    numbers::{counted, duration, thousands},
     parts::{Field, Table, Tone, area, badge, facts, form, icon},
 };
 

@@ -21,7 +21,6 @@ use resly_http::{Api, problem::Problem};
 use resly_service::playground::{self, Asked, PlaygroundQuestion};
 use serde::Deserialize;
 
-use super::numbers::counted;
 use crate::{
     access::Agent,
     error::PageError,
@@ -29,6 +28,7 @@ use crate::{
     frame::Page,
     member::Member,
     mistakes::Mistakes,
+    numbers::counted,
     parts::{Choice, Field, Tone, area, badge, choices, form, icon},
 };
 

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::{
     error::sentence,
+    numbers::thousands,
     pages::connections::words,
     parts::{Tone, badge, facts, icon, rows, snippet},
 };
@@ -108,26 +109,13 @@ fn cost(cost: &Cost) -> Markup {
     facts(&[
         ("Time", html! { (format!("{:.1} ms", cost.duration_ms())) }),
         ("Requests", html! { (cost.http_calls) }),
-        ("Fuel", html! { (grouped(cost.fuel)) }),
-        ("Read", html! { (grouped(cost.response_bytes)) " bytes" }),
+        ("Fuel", html! { (thousands(cost.fuel)) }),
+        ("Read", html! { (thousands(cost.response_bytes)) " bytes" }),
     ])
 }
 
 fn fuel_only(fuel: u64) -> Markup {
-    facts(&[("Fuel", html! { (grouped(fuel)) })])
-}
-
-/// A number with its thousands apart.
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    facts(&[("Fuel", html! { (thousands(fuel)) })])
 }
 
 fn log(lines: &[LogLine]) -> Markup {
@@ -153,12 +141,6 @@ fn log(lines: &[LogLine]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_read_in_thousands() {
-        let grouped = [0, 12, 999, 1_000, 25_300_001].map(grouped);
-        assert_eq!(grouped, ["0", "12", "999", "1,000", "25,300,001"]);
-    }
 
     #[test]
     fn a_long_text_is_cut_between_letters() {

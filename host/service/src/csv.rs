@@ -2,9 +2,6 @@
 
 use std::fmt::Write;
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderValue, header};
-
 /// One cell.
 pub enum Cell {
     /// Somebody's words, or an id.
@@ -49,19 +46,9 @@ impl Csv {
         let _ = write!(self.0, "\"{mark}{}\"", text.replace('"', "\"\""));
     }
 
-    /// The table as a file to save.
-    pub fn download(self, name: &str) -> Response {
-        let mut response = self.0.into_response();
-        let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(
-            header::CONTENT_DISPOSITION,
-            disposition.unwrap_or_else(|_| HeaderValue::from_static("attachment")),
-        );
-        response
+    /// The table's text.
+    pub fn finish(self) -> String {
+        self.0
     }
 }
 
