@@ -71,7 +71,7 @@ async fn member_id(store: &Store, organization: OrganizationId, person: PersonId
 }
 
 async fn found(store: &Store, token: [u8; 32], now: u64) -> Option<StoredSession> {
-    store.session(token, at(now), at(now.saturating_sub(DAY / 2))).await.unwrap()
+    store.session(token, at(now), at(now).minus(std::time::Duration::from_secs(DAY / 2))).await.unwrap()
 }
 
 fn invitation(email: &str, role: Role, token_hash: [u8; 32], now: u64) -> NewInvitation {

@@ -40,13 +40,17 @@ async fn released(backend: &Backend, migrator: &Migrator, count: usize) {
     }
 }
 
+/// Tables that REST shows and that the first version didn't have, with the version that made them.
+const LATER: [(&str, i64); 1] = [("ticket_comments", 49)];
+
 /// Whether the store reads the rows that REST shows.
 async fn assert_answers(store: &Store, version: i64) {
     store.schema().await.unwrap();
     for table in registry::TABLES {
         for row in 0..ROWS {
             let found = rows(store, organization(row), table.name).await.unwrap();
-            assert_eq!(found.rows.len(), 1, "{} of version {version}", table.name);
+            let made = LATER.iter().find(|(name, _)| *name == table.name).map_or(0, |(_, made)| *made);
+            assert_eq!(found.rows.len(), usize::from(version >= made), "{} of version {version}", table.name);
         }
     }
 }
