@@ -66,7 +66,7 @@ macro_rules! people {
             type Rejection = Response;
 
             async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Self, Response> {
-                member(parts, $permission).map(Self)
+                member(parts, $permission).map(Self).map_err(|elsewhere| *elsewhere)
             }
         }
     )*};
@@ -82,13 +82,13 @@ people! {
 }
 
 /// The member of the request. Without one, a page leads to the sign-in, which leads back.
-fn member(parts: &Parts, permission: Permission) -> Result<Member, Response> {
+fn member(parts: &Parts, permission: Permission) -> Result<Member, Box<Response>> {
     let Some(member) = parts.extensions.get::<Member>() else {
         let wanted = parts.uri.path_and_query().map_or("", |wanted| wanted.as_str());
-        return Err(reply::to_sign_in(if parts.method == Method::GET { wanted } else { "" }));
+        return Err(Box::new(reply::to_sign_in(if parts.method == Method::GET { wanted } else { "" })));
     };
     if member.may(permission) {
         return Ok(member.clone());
     }
-    Err(PageError::forbidden(permission, member.role()).into())
+    Err(Box::new(PageError::forbidden(permission, member.role()).into()))
 }

@@ -7,8 +7,8 @@ use resly_tests::app::TestApp;
 use serde_json::{Value, json};
 
 const SHOP: &str = "https://shop.example";
-const EXPOSED: &str = "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, Idempotent-Replayed, RateLimit, \
-                       RateLimit-Policy, Retry-After";
+const EXPOSED: &str = "X-Conversation-Id, X-Message-Id, X-Citations, X-Approvals, X-Conversation-State, \
+                       Idempotent-Replayed, RateLimit, RateLimit-Policy, Retry-After";
 
 fn question() -> Value {
     json!({"messages": [{"role": "user", "content": "Hi"}]})

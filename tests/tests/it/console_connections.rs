@@ -72,7 +72,7 @@ async fn what_changes_something_runs_only_when_its_box_is_ticked() {
 #[tokio::test]
 async fn a_mapping_is_previewed_on_the_last_output_and_then_saved() {
     let service = ScriptedService::start().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with_egress_to(&service).await;
     app.admin_post("/api/admin/connectors", &definition(&service)).await;
     let id = connected(&app, "sandbox").await;
     let mut admin = ConsoleClient::signed_in(&app, Role::Admin).await;
@@ -99,7 +99,7 @@ async fn a_mapping_is_previewed_on_the_last_output_and_then_saved() {
 #[tokio::test]
 async fn settings_policy_and_environment_are_changed_from_what_was_seen() {
     let service = ScriptedService::start().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with_egress_to(&service).await;
     let id = installed(&app, &service, "sandbox").await;
     let mut admin = ConsoleClient::signed_in(&app, Role::Admin).await;
     let path = format!("/console/connections/{id}/settings");
@@ -128,7 +128,7 @@ async fn settings_policy_and_environment_are_changed_from_what_was_seen() {
 #[tokio::test]
 async fn another_version_shows_what_it_asks_for_beside_the_present_one() {
     let service = ScriptedService::start().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with_egress_to(&service).await;
     let id = installed(&app, &service, "sandbox").await;
     let mut newer = definition(&service);
     newer["version"] = json!("2.0.0");
@@ -149,7 +149,7 @@ async fn another_version_shows_what_it_asks_for_beside_the_present_one() {
 #[tokio::test]
 async fn connections_are_revocable_anytime() {
     let service = ScriptedService::start().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with_egress_to(&service).await;
     let id = installed(&app, &service, "sandbox").await;
     let mut admin = ConsoleClient::signed_in(&app, Role::Admin).await;
     let path = format!("/console/connections/{id}/danger");

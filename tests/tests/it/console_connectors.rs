@@ -162,7 +162,7 @@ async fn authenticate_using_oauth_leads_to_the_service_and_back_to_the_connectio
 #[tokio::test]
 async fn who_may_not_manage_reads_and_changes_nothing() {
     let service = ScriptedService::start().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with_egress_to(&service).await;
     let id = installed(&app, &service, "sandbox").await;
     for role in [Role::Viewer, Role::Agent] {
         let mut reader = ConsoleClient::signed_in(&app, role).await;
@@ -202,7 +202,7 @@ async fn who_may_not_manage_reads_and_changes_nothing() {
 #[tokio::test]
 async fn what_others_wrote_is_text() {
     let service = ScriptedService::start().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with_egress_to(&service).await;
     let script = "\"><script>alert(1)</script>";
     let mut hostile = definition(&service);
     hostile["name"] = json!(format!("CRM {script}"));
@@ -238,7 +238,7 @@ async fn what_others_wrote_is_text() {
 #[tokio::test]
 async fn many_connections_come_page_by_page() {
     let service = ScriptedService::start().await.unwrap();
-    let app = TestApp::start().await;
+    let app = TestApp::with_egress_to(&service).await;
     app.admin_post("/api/admin/connectors", &definition(&service)).await;
     for n in 0..60 {
         let new = json!({"connector": "crm", "name": format!("Number {n:02}."), "environment": "sandbox"});

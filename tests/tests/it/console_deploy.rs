@@ -103,7 +103,7 @@ async fn key_rotation_both_keys_work_during_the_transition() {
     assert_eq!((search(&app, &old).await, search(&app, &new).await), (401, 200), "the old one ends by itself");
     assert!(browser.page(API).await.contains("Expired"));
     let page = browser.page(&new_page).await;
-    assert!(page.contains("In the last 7 days it asked 2 messages"), "what it was used for: {page}");
+    assert!(page.contains("In the last 7 days it asked 3 messages"), "what it was used for: {page}");
     let list = browser.submit(&format!("{new_page}/delete"), &[]).await;
     assert!(list.contains("The key is deleted"), "{list}");
     assert_eq!(search(&app, &new).await, 401);

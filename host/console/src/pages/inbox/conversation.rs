@@ -126,7 +126,7 @@ fn reply_form(member: &Member, record: &ConversationRecord, people: &People, pat
     let holder = record.handling.assignee;
     let agent = record.handling.state == ConversationState::Agent;
     let own = agent && holder.is_none_or(|holder| people.is_own(holder));
-    if !member.may(Permission::Converse) || !(own || !typed.is_empty()) {
+    if !member.may(Permission::Converse) || !own && typed.is_empty() {
         return Markup::default();
     }
     let field = Field {

@@ -107,7 +107,7 @@ fn id_of(text: &str) -> Result<CrawlId, PageError> {
 
 fn progress(counts: &CrawlCounts) -> Markup {
     let read = counts.ready + counts.failed + counts.skipped;
-    let percent = if counts.found == 0 { 0 } else { read.min(counts.found) * 100 / counts.found };
+    let percent = (read.min(counts.found) * 100).checked_div(counts.found).unwrap_or(0);
     let text = format!("{} of {} read", thousands(read), counted(counts.found, "page"));
     html! {
         p class="progress" {

@@ -118,7 +118,7 @@ fn range(plot: &Plot<'_>) -> (f64, f64) {
         (low, high) = (low.min(least), high.max(most));
     }
     // Without any value there are lines for 0 and 1.
-    if high - low < f64::EPSILON { (0.0, 1.0) } else { (low * 1.05, high * 1.05) }
+    if (high - low).abs() < f64::EPSILON { (0.0, 1.0) } else { (low * 1.05, high * 1.05) }
 }
 
 fn drawable(value: f64) -> f64 {
