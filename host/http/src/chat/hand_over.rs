@@ -90,11 +90,9 @@ pub async fn messages(
     let person = person(&principal, query)?;
     let after = after(query)?;
     RateGate::pass_visitor(request.extensions(), person.visitor.as_deref()).await?;
-    let conversation_id = app.turns.store.find_conversation(&person, &id).await?.ok_or_else(missing)?;
-    let found = app.store.messages_after(principal.organization, conversation_id, after, MOST).await?;
-    let (state, messages) = found.ok_or_else(missing)?;
-    let messages = messages.iter().map(Answer::stored).collect();
-    Ok(Json(ConversationMessages { conversation_id, state, messages }))
+    let heard = conversations::messages_after(&app, &person, &id, after, MOST).await?.ok_or_else(missing)?;
+    let messages = heard.messages.iter().map(Answer::stored).collect();
+    Ok(Json(ConversationMessages { conversation_id: heard.conversation, state: heard.state, messages }))
 }
 
 fn after(query: Option<&str>) -> Result<Option<MessageId>, Problem> {

@@ -13,7 +13,6 @@ use resly_service::{
     crawls::CrawlError,
     definition::{DefinitionError, DryRunError},
     deletions::DeletionError,
-    inbox::{conversations::InboxError, tickets::TicketError},
     keys::KeyError,
     organizations::OrganizationError,
     plan::PlanError,
@@ -25,7 +24,7 @@ use resly_service::{
     webhooks::WebhookError,
     workflows::WorkflowError,
 };
-use resly_store::{AddCrawlError, AddPublisherError, HandoverError, PlanDefinitionError, SubscribeError};
+use resly_store::{AddCrawlError, AddPublisherError, PlanDefinitionError, SubscribeError};
 
 use super::{
     Problem, call_problem, fault_problem, kinds,
@@ -50,41 +49,6 @@ impl From<NotInstallable> for Problem {
             NotInstallable::Pending(_) | NotInstallable::Rejected(_) => Self::new(&kinds::CONNECTOR_UNAPPROVED, detail),
             NotInstallable::Untrusted(_) => Self::new(&kinds::UNTRUSTED_PUBLISHER, detail),
             NotInstallable::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<HandoverError> for Problem {
-    fn from(error: HandoverError) -> Self {
-        match error {
-            HandoverError::Missing => Self::not_found("there is no such conversation"),
-            HandoverError::Taken { by } => {
-                Self::new(&kinds::CONVERSATION_TAKEN, format!("the member {by} has this conversation"))
-            }
-            HandoverError::NotTaken { state } => {
-                let state = state.name();
-                Self::new(&kinds::CONVERSATION_NOT_TAKEN, format!("the conversation is in the state `{state}`"))
-            }
-            HandoverError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<InboxError> for Problem {
-    fn from(error: InboxError) -> Self {
-        match error {
-            InboxError::Invalid(mistakes) => Self::invalid(mistakes),
-            InboxError::Handover(error) => error.into(),
-        }
-    }
-}
-
-impl From<TicketError> for Problem {
-    fn from(error: TicketError) -> Self {
-        match error {
-            TicketError::Missing => Self::not_found("there is no such ticket"),
-            TicketError::Invalid(mistakes) => Self::invalid(mistakes),
-            TicketError::Store(error) => error.into(),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! the log gets the cause under the same id.
 
 mod from_domain;
+mod from_inbox;
 mod from_members;
 mod from_service;
 pub mod kinds;

@@ -4,6 +4,7 @@
 //! can store it as an answer.
 
 use resly_core::{
+    approval::ChatClient,
     boxed,
     conversation::{
         Message,
@@ -44,6 +45,28 @@ pub async fn hand_over(
         end_answer(app, organization, conversation);
     }
     Ok(state)
+}
+
+/// The messages of a visitor's conversation that follow `after`, at most `most`.
+pub struct Heard {
+    pub conversation: ConversationId,
+    pub state: ConversationState,
+    pub messages: Vec<Message>,
+}
+
+/// What was said in a visitor's conversation, by its id or the client's name of it. `None` when the visitor has no such
+/// conversation.
+#[boxed]
+pub async fn messages_after(
+    app: &App,
+    client: &ChatClient,
+    name: &str,
+    after: Option<MessageId>,
+    most: u32,
+) -> Result<Option<Heard>, StoreError> {
+    let Some(conversation) = app.turns.store.find_conversation(client, name).await? else { return Ok(None) };
+    let found = app.store.messages_after(client.organization, conversation, after, most).await?;
+    Ok(found.map(|(state, messages)| Heard { conversation, state, messages }))
 }
 
 /// Gives a conversation to a member. It is taken from `from` and from nobody else.
