@@ -248,7 +248,7 @@ async fn the_audit_log_tells_who_changed_what() {
     assert_eq!(csv.headers()["content-type"], "text/csv; charset=utf-8");
     let csv = csv.text().await.unwrap();
     assert_eq!(csv.lines().count(), 4, "{csv}");
-    assert!(csv.contains(",'=web,") && !csv.contains(",=web"), "{csv}");
+    assert!(csv.contains(",\"'=web\",") && !csv.contains(",=web"), "{csv}");
     let secret = made["key"].as_str().unwrap().rsplit('_').nth(1).unwrap();
     assert!(!all.to_string().contains(secret) && !csv.contains(secret));
 
