@@ -1,23 +1,16 @@
 //! The host's pages in a real browser: Debian's Chromium, which `playwright-core` from npm drives. Each suite of
 //! `tests/browser` gets a demo host of its own, so that none sees what another has left.
 
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-    sync::{Mutex, PoisonError},
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 use resly_tests::{demo::Demo, host::binary};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
-/// The files of `tests/browser`; each has a test below.
+/// The files of `tests/browser`.
 const SUITES: [&str; 4] = ["console", "hostile", "kit", "pages"];
 
-/// Runs a suite. One browser at a time takes what memory and processors there are.
+/// Runs a suite. A browser takes what memory and processors there are, so they run one after the other.
 fn run(suite: &str) {
-    static ONE: Mutex<()> = Mutex::new(());
-    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     assert!(
         Path::new(FOLDER).join("node_modules/playwright-core").exists(),
         "playwright-core is not installed: run `make test`, which installs it"
@@ -32,31 +25,19 @@ fn run(suite: &str) {
         .output()
         .expect("node is installed");
     let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{suite}: {said}\n{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// One test, so that one thread waits for browsers and the other tests go on beside it.
+#[test]
+fn pages_are_sound_in_a_real_browser() {
+    for suite in SUITES {
+        run(suite);
+    }
 }
 
 #[test]
-fn the_console_is_sound_in_every_view() {
-    run("console");
-}
-
-#[test]
-fn hostile_strings_do_nothing_on_a_page() {
-    run("hostile");
-}
-
-#[test]
-fn the_kit_catches_what_is_wrong() {
-    run("kit");
-}
-
-#[test]
-fn the_front_page_and_the_handbook_are_sound_in_every_view() {
-    run("pages");
-}
-
-#[test]
-fn every_suite_has_a_test() {
+fn every_suite_is_run() {
     let names = fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let found: BTreeSet<String> = names.filter_map(|name| name.strip_suffix(".test.mjs").map(str::to_owned)).collect();
     assert_eq!(found, BTreeSet::from(SUITES.map(str::to_owned)));
