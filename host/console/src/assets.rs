@@ -20,34 +20,22 @@ struct Asset {
     text: &'static str,
 }
 
+const fn style(name: &'static str, text: &'static str) -> Asset {
+    Asset { name, content_type: "text/css; charset=utf-8", text }
+}
+
+const fn script(name: &'static str, text: &'static str) -> Asset {
+    Asset { name, content_type: "text/javascript; charset=utf-8", text }
+}
+
 const ASSETS: [Asset; 8] = [
-    Asset { name: "console.css", content_type: "text/css; charset=utf-8", text: include_str!("../assets/console.css") },
-    Asset {
-        name: "console.js",
-        content_type: "text/javascript; charset=utf-8",
-        text: include_str!("../assets/console.js"),
-    },
-    Asset {
-        name: "countdown.js",
-        content_type: "text/javascript; charset=utf-8",
-        text: include_str!("../assets/countdown.js"),
-    },
-    Asset { name: "live.js", content_type: "text/javascript; charset=utf-8", text: include_str!("../assets/live.js") },
-    Asset {
-        name: "playground.js",
-        content_type: "text/javascript; charset=utf-8",
-        text: include_str!("../assets/playground.js"),
-    },
-    Asset {
-        name: "refresh.js",
-        content_type: "text/javascript; charset=utf-8",
-        text: include_str!("../assets/refresh.js"),
-    },
-    Asset {
-        name: "transcript.js",
-        content_type: "text/javascript; charset=utf-8",
-        text: include_str!("../assets/transcript.js"),
-    },
+    style("console.css", include_str!("../assets/console.css")),
+    script("console.js", include_str!("../assets/console.js")),
+    script("countdown.js", include_str!("../assets/countdown.js")),
+    script("live.js", include_str!("../assets/live.js")),
+    script("playground.js", include_str!("../assets/playground.js")),
+    script("refresh.js", include_str!("../assets/refresh.js")),
+    script("transcript.js", include_str!("../assets/transcript.js")),
     Asset { name: "icon.svg", content_type: "image/svg+xml", text: include_str!("../assets/icon.svg") },
 ];
 

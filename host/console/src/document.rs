@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
 
-use crate::assets;
+use crate::{assets, parts::icon};
 
 /// What a page may do: its own script, style, images and requests, and nothing of another origin.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
@@ -30,6 +30,14 @@ pub fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
     let mut response = (status, page.into_string()).into_response();
     protect(response.headers_mut());
     response
+}
+
+/// The response of a page without a menu.
+pub fn alone(status: StatusCode, title: &str, body: &Markup) -> Response {
+    let page = html! {
+        main id="main" class="alone" { p class="brand" { (icon("mark")) "Resly" } h1 { (title) } (body) }
+    };
+    respond(status, title, &page)
 }
 
 /// The headers of everything that is a person's own.

@@ -80,14 +80,10 @@ impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         let Self { status, title, text } = self;
         let body = html! {
-            main id="main" class="alone" {
-                p class="brand" { "Resly" }
-                h1 { (title) }
-                p { (text) }
-                p { a href="/console" class="button" { "To the console" } }
-            }
+            p { (text) }
+            p { a href="/console" class="button" { "To the console" } }
         };
-        document::respond(status, title, &body)
+        document::alone(status, title, &body)
     }
 }
 

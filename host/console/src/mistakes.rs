@@ -6,7 +6,7 @@ use resly_service::FieldError;
 
 use crate::{
     error::{PageError, sentence},
-    parts::icon,
+    parts::alert,
 };
 
 /// The mistakes of a form that is shown again.
@@ -60,7 +60,7 @@ impl Mistakes {
             .chain(self.general.clone())
             .collect();
         html! {
-            @for text in &rest { p class="notice bad" role="alert" { (icon("warn")) (text) } }
+            @for text in &rest { (alert(text)) }
         }
     }
 }

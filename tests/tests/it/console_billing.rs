@@ -121,7 +121,9 @@ async fn account_webhook_set_test_replay_rotate_and_remove() {
 
     let rotated = browser.post(&format!("{PATH}/rotate"), &[("overlap", "3600")]).await;
     assert!(
-        rotated.html.contains("whsec_") && rotated.html.contains("signed with the old secret, too, for"),
+        rotated.html.contains("whsec_")
+            && rotated.html.contains("signed with the old secret, too, for")
+            && rotated.html.contains("59 min "),
         "{}",
         rotated.html
     );

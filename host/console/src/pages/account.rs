@@ -17,7 +17,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, Table, button, form, submit},
+    parts::{Field, Table, alert, button, form, submit},
     reply,
 };
 
@@ -38,7 +38,7 @@ async fn draw(member: Member, api: &Api, mistake: Option<&str>) -> Result<Page, 
     let organizations = members::organizations(&api.app, person.id).await?;
     let email = person.email.as_deref().unwrap_or_default();
     let body = html! {
-        @if let Some(mistake) = mistake { p class="notice bad" role="alert" { (mistake) } }
+        @if let Some(mistake) = mistake { (alert(mistake)) }
         section class="panel" {
             h2 { "You" }
             (form(&member.form_token, "/console/account/profile", &html! {

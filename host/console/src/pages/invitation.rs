@@ -12,9 +12,10 @@ use serde::Deserialize;
 
 use super::{members::with_article, sign_in};
 use crate::{
+    document,
     error::PageError,
     fields::PublicForm,
-    parts::{Field, icon, submit},
+    parts::{Field, alert, submit},
 };
 
 #[derive(Deserialize)]
@@ -51,12 +52,12 @@ fn draw(status: StatusCode, invitation: &OpenInvitation, token: &str, name: &str
         hint: Some("12 characters or more."),
         ..Field::default()
     };
-    sign_in::alone(
+    document::alone(
         status,
         &format!("Join {}", invitation.organization_name),
         &html! {
             p { (invitation.invited_by) " invites " (invitation.email) " as " (with_article(invitation.role)) "." }
-            @if let Some(mistake) = mistake { p class="notice bad" role="alert" { (icon("warn")) span { (mistake) } } }
+            @if let Some(mistake) = mistake { (alert(mistake)) }
             form method="post" action="/console/invitation" {
                 input type="hidden" name="token" value=(token);
                 input type="hidden" name="username" autocomplete="username" value=(invitation.email);

@@ -21,7 +21,7 @@ use crate::{
     fields::{Fields, Submitted},
     frame::Page,
     member::Member,
-    parts::{Choice, Field, Table, confirm, copyable, dialog, form, select, submit, when},
+    parts::{Choice, Field, Table, alert, confirm, copyable, dialog, form, select, submit, when},
     reply,
 };
 
@@ -188,7 +188,7 @@ pub async fn invite(
             if problem.kind().status.is_server_error() {
                 return Err(problem.into());
             }
-            html! { p class="notice bad" role="alert" { (sentence(problem.detail())) } }
+            alert(&sentence(problem.detail()))
         }
     };
     Ok(draw(member, &api, above).await?.into_response())

@@ -17,7 +17,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, Table, check, confirm, copyable, empty, form, submit, when},
+    parts::{Field, Table, alert, check, confirm, copyable, empty, form, submit, when},
     reply,
 };
 
@@ -40,7 +40,7 @@ async fn draw(member: Member, api: &Api, typed: &Typed) -> Result<Page, PageErro
     let trust = api.app.store.trust(member.session.organization).await?;
     let manages = member.may(Permission::Manage);
     let body = html! {
-        @if let Some(refused) = &typed.refused { p class="notice bad" role="alert" { (sentence(refused)) } }
+        @if let Some(refused) = &typed.refused { (alert(&sentence(refused))) }
         @if trust.publishers.is_empty() {
             (empty("No publisher is trusted", "A publisher signs its components with a key of its own. Trust that key, and its \
                     uploads are known to be its own.", &html! {}))

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{Extensions, HeaderMap, StatusCode, header};
-use maud::{Markup, html};
+use maud::html;
 use resly_http::{Api, client};
 use resly_service::members::{
     links, sessions,
@@ -23,7 +23,7 @@ use crate::{
     error::PageError,
     fields::{PublicForm, Submitted},
     member::Member,
-    parts::{Field, icon, submit},
+    parts::{Field, alert, submit},
     reply,
 };
 
@@ -57,11 +57,11 @@ fn draw(status: StatusCode, next: &str, email: &str, mistake: Option<&str>) -> R
         autocomplete: Some("current-password"),
         ..Field::default()
     };
-    alone(
+    document::alone(
         status,
         "Sign in",
         &html! {
-            @if let Some(mistake) = mistake { p class="notice bad" role="alert" { (icon("warn")) (mistake) } }
+            @if let Some(mistake) = mistake { (alert(mistake)) }
             form method="post" action="/console/sign-in" {
                 input type="hidden" name="next" value=(next);
                 (email.draw())
@@ -71,14 +71,6 @@ fn draw(status: StatusCode, next: &str, email: &str, mistake: Option<&str>) -> R
             p class="quiet" { "No password, or it is lost? Whoever runs this host makes a one-time link: " code { "resly members link" } "." }
         },
     )
-}
-
-/// A page without a menu.
-pub fn alone(status: StatusCode, title: &str, body: &Markup) -> Response {
-    let page = html! {
-        main id="main" class="alone" { p class="brand" { (icon("mark")) "Resly" } h1 { (title) } (body) }
-    };
-    document::respond(status, title, &page)
 }
 
 /// Who asks, for the list of sessions and the bound on attempts.
@@ -117,7 +109,7 @@ fn is_secure(api: &Api) -> bool {
 /// The page of a one-time link.
 pub async fn link_page(Query(wanted): Query<Wanted>) -> Response {
     let Some(token) = wanted.token.filter(|token| links::is_token(token)) else { return reply::to_sign_in("") };
-    alone(
+    document::alone(
         StatusCode::OK,
         "Sign in",
         &html! {

@@ -28,8 +28,8 @@ use crate::{
     member::Member,
     mistakes::Mistakes,
     parts::{
-        Choice, Field, Table, Tone, badge, button, choices, confirm, copyable, countdown, facts, form, icon, pager,
-        select, submit, when,
+        Choice, Field, Table, Tone, alert, badge, button, choices, confirm, copyable, countdown, facts, form, icon,
+        pager, select, submit, when,
     },
     reply,
 };
@@ -106,7 +106,7 @@ async fn draw(member: Member, api: &Api, before: Option<&str>, refused: Refused)
     let Refused { typed, notice } = refused;
     let first = before.is_none();
     let body = html! {
-        @if let Some(notice) = notice { p class="notice bad" role="alert" { (icon("warn")) (notice) } }
+        @if let Some(notice) = &notice { (alert(notice)) }
         @if first {
             @if let Some(webhook) = &webhook { (current(&member, webhook, now, may)) }
             @if may { (settings(&member, webhook.as_ref(), typed)) }

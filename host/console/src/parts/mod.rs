@@ -1,5 +1,6 @@
 //! The parts that pages are drawn with: each looks and behaves alike everywhere. `assets/console.css` has their style.
 
+mod alert;
 mod badge;
 mod code;
 mod countdown;
@@ -21,6 +22,7 @@ mod tabs;
 mod when;
 
 pub use self::{
+    alert::alert,
     badge::{Tone, badge},
     code::{copyable, snippet},
     countdown::countdown,

@@ -33,7 +33,7 @@ use crate::{
     member::Member,
     mistakes::Mistakes,
     numbers::{count, thousands},
-    parts::{Choice, Field, confirm, copyable, countdown, date, facts, form, select, submit, when},
+    parts::{Choice, Field, alert, confirm, copyable, countdown, date, facts, form, select, submit, when},
     reply,
 };
 
@@ -73,7 +73,7 @@ async fn draw(member: Member, api: &Api, id: &str, refused: Refused) -> Result<P
     let may_change = member.may(Permission::Manage) && !operators && state != KeyState::Over;
     let may_delete = member.may(Permission::Manage) && !operators;
     let body = html! {
-        @if let Some(notice) = notice { p class="notice bad" role="alert" { (notice) } }
+        @if let Some(notice) = &notice { (alert(notice)) }
         (rotation(state, rotations, now))
         section class="panel" {
             (key_facts(key, state, now))

@@ -22,7 +22,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, area, button, confirm, facts, form, submit, when},
+    parts::{Field, alert, area, button, confirm, facts, form, submit, when},
     reply,
 };
 
@@ -75,7 +75,7 @@ async fn draw(member: Member, api: &Api, id: &str, refused: Refused) -> Result<P
         ("Conversation", html! { code { (record.id) } }),
     ]);
     let body = html! {
-        @if let Some(mistake) = &refused.mistake { p class="notice bad" role="alert" { (mistake) } }
+        @if let Some(mistake) = &refused.mistake { (alert(mistake)) }
         section class="panel" { (about) }
         section class="panel" aria-label="Transcript" data-live={ (path) "/transcript" } { (transcript::draw(&record, &people)) }
         (reply_form(&member, &record, &people, &path, &refused.typed))
@@ -180,11 +180,21 @@ pub async fn take(
 ) -> Result<Response, PageError> {
     let conversation = id.parse().map_err(|_| missing())?;
     let (organization, own) = (member.session.organization, member.session.person.id.0);
-    match inbox::assign(&api.app, organization, conversation, Some(own), from).await {
-        Ok(()) => {
-            Ok(reply::done(&format!("{PATH}/{id}"), "It is yours. The assistant is silent until you give it back."))
-        }
-        Err(error) => refused(member, &api, &id, InboxError::Handover(error), "").await,
+    let done = inbox::assign(&api.app, organization, conversation, Some(own), from).await;
+    answer(member, &api, &id, done, "It is yours. The assistant is silent until you give it back.").await
+}
+
+/// The conversation's page with what was done, or with why it wasn't.
+async fn answer(
+    member: Member,
+    api: &Api,
+    id: &str,
+    done: Result<(), HandoverError>,
+    notice: &str,
+) -> Result<Response, PageError> {
+    match done {
+        Ok(()) => Ok(reply::done(&format!("{PATH}/{id}"), notice)),
+        Err(error) => refused(member, api, id, InboxError::Handover(error), "").await,
     }
 }
 
@@ -210,10 +220,8 @@ pub async fn give_back(
     Submitted(_): Submitted,
 ) -> Result<Response, PageError> {
     let conversation = id.parse().map_err(|_| missing())?;
-    match inbox::give_back(&api.app, member.session.organization, conversation).await {
-        Ok(()) => Ok(reply::done(&format!("{PATH}/{id}"), "The assistant answers the visitor's next message.")),
-        Err(error) => refused(member, &api, &id, InboxError::Handover(error), "").await,
-    }
+    let done = inbox::give_back(&api.app, member.session.organization, conversation).await;
+    answer(member, &api, &id, done, "The assistant answers the visitor's next message.").await
 }
 
 pub async fn close(
@@ -223,8 +231,6 @@ pub async fn close(
     Submitted(_): Submitted,
 ) -> Result<Response, PageError> {
     let conversation = id.parse().map_err(|_| missing())?;
-    match inbox::close(&api.app, member.session.organization, conversation).await {
-        Ok(()) => Ok(reply::done(&format!("{PATH}/{id}"), "Closed. The visitor's next message opens it again.")),
-        Err(error) => refused(member, &api, &id, InboxError::Handover(error), "").await,
-    }
+    let done = inbox::close(&api.app, member.session.organization, conversation).await;
+    answer(member, &api, &id, done, "Closed. The visitor's next message opens it again.").await
 }

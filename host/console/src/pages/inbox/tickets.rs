@@ -28,7 +28,7 @@ use crate::{
     error::PageError,
     fields::{Fields, Submitted},
     frame::Page,
-    parts::{Choice, Field, Table, Tone, area, badge, button, empty, form, pager, select, submit, tabs, when},
+    parts::{Choice, Field, Table, Tone, alert, area, badge, button, empty, form, pager, select, submit, tabs, when},
     reply,
 };
 
@@ -250,7 +250,7 @@ fn new_form(
     let of_conversation = mistakes.iter().find(|mistake| mistake.path == "conversation");
     let body = html! {
         section class="panel" {
-            @if let Some(mistake) = of_conversation { p class="notice bad" role="alert" { (mistake.message) } }
+            @if let Some(mistake) = of_conversation { (alert(&mistake.message)) }
             (form(&member.form_token, PATH, &html! {
                 input type="hidden" name="conversation" value=(conversation);
                 (fields(ticket, people, mistakes))

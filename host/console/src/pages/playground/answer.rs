@@ -14,7 +14,7 @@ use crate::{
     error::sentence,
     member::Member,
     numbers::{counted, duration, thousands},
-    parts::{Field, Table, Tone, area, badge, facts, form, icon},
+    parts::{Field, Table, Tone, alert, area, badge, facts, form, icon},
 };
 
 /// Characters of a call's input or output that are shown.
@@ -27,7 +27,7 @@ pub fn draw(member: &Member, report: &PlaygroundReport, kind: KeyKind, once: &st
             section class="panel" {
                 p class="asked" { (trace.question) }
                 @if replayed { p class="notice warn" { (icon("warn")) "This form was answered before: this is that answer again. It isn't counted twice, and its steps aren't kept." } }
-                @if let Some(failure) = &trace.failure { p class="notice bad" role="alert" { (icon("warn")) (sentence(&failure.to_string())) } }
+                @if let Some(failure) = &trace.failure { (alert(&sentence(&failure.to_string()))) }
                 div class="answer" { (trace.text) }
                 (citations(trace))
                 (approvals(trace))

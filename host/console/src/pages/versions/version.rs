@@ -24,7 +24,7 @@ use crate::{
     error::{PageError, sentence},
     frame::Page,
     member::Member,
-    parts::{Field, Table, Tone, badge, button, confirm, copyable, date, facts, form, icon},
+    parts::{Field, Table, Tone, alert, badge, button, confirm, copyable, date, facts, form, icon},
 };
 
 pub async fn page(
@@ -50,7 +50,7 @@ pub async fn draw(
     let manages = member.may(Permission::Manage);
     let uploaded = chosen.installable.origin == Origin::Uploaded;
     let body = html! {
-        @if let Some(mistake) = mistake { p class="notice bad" role="alert" { (icon("warn")) (sentence(mistake)) } }
+        @if let Some(mistake) = mistake { (alert(&sentence(mistake))) }
         (standing(chosen))
         @if let Some(changes) = chosen.changes(versions) { (differences(&changes)) }
         @if manages && uploaded { (decision(&member, chosen)) }

@@ -9,8 +9,8 @@ use super::{
     shape::{Node, Shape, is_within, text_of},
 };
 use crate::parts::{
+    alert::alert,
     field::{Choice, Field, area, choices, select},
-    icon::icon,
 };
 
 /// The fields of a whole form, after the mistakes that belong to none of them.
@@ -22,7 +22,7 @@ pub fn form(root: &Node<'_>, filled: &Filled<'_>, mistakes: &[FieldError]) -> Ma
     let form = Form { filled, mistakes };
     let nobodys = mistakes.iter().filter(|mistake| mistake.path == root.path && !matches!(root.shape, Shape::Json));
     html! {
-        @for mistake in nobodys { p class="notice bad" role="alert" { (icon("warn")) (mistake.message) } }
+        @for mistake in nobodys { (alert(&mistake.message)) }
         @match &root.shape {
             Shape::Object(children) => { @for child in children { (form.node(child, member(value, child))) } }
             _ => { (form.node(root, value)) }
