@@ -168,13 +168,13 @@ async fn open_sqlite(config: &StoreConfig) -> Result<Store, OpenError> {
 }
 
 /// Makes the folder, if there is none, and locks it for this process.
-async fn reserve(path: &Path, patience: Duration) -> Result<File, OpenError> {
+async fn reserve(path: &Path, patience: Duration) -> Result<FolderLock, OpenError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| folder_error(path, error))?;
     lock_within(path, patience).await
 }
 
-/// Makes the folder and its tables for a command that fills them. Nobody else uses the folder while the file is open.
-pub(crate) async fn sqlite_tables(path: &Path) -> Result<(SqliteConnection, File), OpenError> {
+/// Makes the folder and its tables for a command that fills them. Nobody else uses the folder while the lock is held.
+pub(crate) async fn sqlite_tables(path: &Path) -> Result<(SqliteConnection, FolderLock), OpenError> {
     let lock = reserve(path, Duration::ZERO).await?;
     Ok((migrated(path).await?, lock))
 }
@@ -212,7 +212,7 @@ fn make_database_file(path: &Path) -> std::io::Result<()> {
 }
 
 /// Opens the folder that `lock` reserves for this process.
-async fn open_locked(config: &StoreConfig, lock: File) -> Result<Store, OpenError> {
+async fn open_locked(config: &StoreConfig, lock: FolderLock) -> Result<Store, OpenError> {
     let mut conn = migrated(&config.data_dir).await?;
     refuse_unfinished_copy(&mut conn).await?;
     let store = start_sqlite(config, conn, lock)?;
@@ -275,8 +275,18 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
     })
 }
 
-/// Locks the folder for this process. The operating system releases it whenever and however the process ends.
-pub(crate) async fn lock_within(folder: &Path, patience: Duration) -> Result<File, OpenError> {
+/// A folder that is this process's. The operating system releases it whenever and however the process ends.
+pub(crate) struct FolderLock(File);
+
+impl Drop for FolderLock {
+    fn drop(&mut self) {
+        // Closing the file isn't enough: a child that was started a moment ago has it open until its program runs.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Locks the folder for this process.
+pub(crate) async fn lock_within(folder: &Path, patience: Duration) -> Result<FolderLock, OpenError> {
     let path = folder.join(LOCK);
     let failed = |error| folder_error(folder, error);
     let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
@@ -284,7 +294,7 @@ pub(crate) async fn lock_within(folder: &Path, patience: Duration) -> Result<Fil
     let mut waited = Duration::ZERO;
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(FolderLock(file)),
             Err(TryLockError::WouldBlock) if waited < patience => {
                 tokio::time::sleep(step).await;
                 waited += step;

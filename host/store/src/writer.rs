@@ -109,15 +109,19 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread. It drops `guard` when the connection is closed.
+    /// Starts the thread. It drops `guard` when the connection is closed, before [`Self::close`] returns.
     pub fn start(conn: SqliteConnection, guard: impl Send + 'static) -> std::io::Result<Self> {
         let (queue, receiver) = mpsc::channel(QUEUE);
         let metrics = Arc::default();
         let measured = Arc::clone(&metrics);
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         thread::Builder::new().name("resly-writer".to_owned()).spawn(move || {
-            runtime.block_on(serve(conn, receiver, &measured));
+            let closing = runtime.block_on(serve(conn, receiver, &measured));
             drop(guard);
+            if let Some(done) = closing {
+                // The caller may have gone away.
+                done.send(()).ok();
+            }
         })?;
         Ok(Self { queue, metrics })
     }
@@ -159,7 +163,7 @@ impl Writer {
         Ok(answer.await.map_err(|_| closed())??)
     }
 
-    /// Runs the queued operations and ends the thread. Returns when the file is closed.
+    /// Runs the queued operations and ends the thread. Returns when the file is closed and its folder free.
     #[boxed]
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();
@@ -169,7 +173,12 @@ impl Writer {
     }
 }
 
-async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>, metrics: &OnceLock<Metrics>) {
+/// Serves until the queue is closed. Returns the request to close, if one came.
+async fn serve(
+    mut conn: SqliteConnection,
+    mut queue: mpsc::Receiver<Message>,
+    metrics: &OnceLock<Metrics>,
+) -> Option<oneshot::Sender<()>> {
     let mut closing = None;
     if let Err(error) = execute(&mut conn, "BEGIN").await {
         tracing::error!(%error, "the first transaction could not be begun");
@@ -187,10 +196,7 @@ async fn serve(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Message>, m
     if let Err(error) = conn.close().await {
         tracing::warn!(%error, "the database file was not closed cleanly; nothing that was committed is lost");
     }
-    if let Some(done) = closing {
-        // The caller may have gone away.
-        done.send(()).ok();
-    }
+    closing
 }
 
 /// Runs `first` and other waiting operations in one transaction. Returns the request to close, if one came.

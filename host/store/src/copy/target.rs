@@ -1,7 +1,5 @@
 //! The store that a copy fills: its progress, and rows in batches that count together with it.
 
-use std::fs::File;
-
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection, postgres::PgDatabaseError};
 
 use super::{
@@ -11,7 +9,10 @@ use super::{
     tally::Tally,
     value::{self, Row, Value},
 };
-use crate::{error::describe, open::COPY_PROGRESS};
+use crate::{
+    error::describe,
+    open::{COPY_PROGRESS, FolderLock},
+};
 
 /// Values in one statement of SQLite.
 const VALUES: usize = 2000;
@@ -23,7 +24,7 @@ const LOCK: &str = "SELECT pg_try_advisory_lock(7310573028190543)::int::bigint";
 pub(super) struct Target {
     pub side: Side,
     /// Of SQLite: keeps hosts away.
-    _lock: Option<File>,
+    _lock: Option<FolderLock>,
 }
 
 /// How far the copy of a table is.
@@ -35,7 +36,7 @@ pub(super) struct Progress {
 }
 
 impl Target {
-    pub fn new(side: Side, lock: Option<File>) -> Self {
+    pub fn new(side: Side, lock: Option<FolderLock>) -> Self {
         Self { side, _lock: lock }
     }
 

@@ -123,6 +123,30 @@ async fn a_backup_is_one_file_of_its_owner_alone_and_replaces_none() {
     assert!(matches!(error, BackupError::Open(OpenError::NoDatabase { .. })), "{error}");
 }
 
+/// Also while this process starts others: a child has its parent's files open until its program runs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_is_free_once_its_store_is_closed() {
+    let backend = Backend::sqlite();
+    backend.open().await.close().await;
+    let lock = std::fs::File::open(folder(&backend).join("resly.lock")).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let starts = std::thread::spawn({
+        let stop = Arc::clone(&stop);
+        move || {
+            while !stop.load(Ordering::SeqCst) {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        }
+    });
+    for closed in 0..100 {
+        backend.open().await.close().await;
+        assert!(lock.try_lock().is_ok(), "still locked after {closed} that weren't");
+        lock.unlock().unwrap();
+    }
+    stop.store(true, Ordering::SeqCst);
+    starts.join().unwrap();
+}
+
 #[tokio::test]
 async fn a_restore_leaves_alone_a_folder_in_use_and_sets_a_database_aside() {
     let backend = Backend::sqlite();
