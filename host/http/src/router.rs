@@ -210,6 +210,7 @@ fn host() -> OpenApiRouter<Api> {
         .routes(routes!(operator::billing::receive))
         .routes(routes!(docs::home))
         .routes(routes!(docs::index))
+        .routes(routes!(docs::for_models))
         .routes(routes!(docs::page))
         .routes(routes!(docs::problem))
 }

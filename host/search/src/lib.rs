@@ -11,6 +11,7 @@ mod library;
 mod passages;
 mod relevance;
 mod rerank;
+pub mod shelf;
 mod snapshots;
 mod synonyms;
 mod terms;
@@ -18,7 +19,7 @@ mod vectors;
 mod words;
 
 pub use library::{AddError, Added, ExplainedPassage, Explanation, Library, NewText, Progress};
-pub use words::{Form, WordMatch};
+pub use words::{Form, WordMatch, WordsError};
 
 /// The BCP-47 code of the language of a source, by its title and its text or the beginning of that; `und` where it isn't
 /// known.

@@ -105,19 +105,26 @@ fn well_formed(path: &str, html: &str) {
         let name = tag.trim_start_matches('/').split([' ', '/']).next().unwrap();
         if tag.starts_with('/') {
             assert_eq!(open.pop(), Some(name), "{path}: <{tag}>");
-        } else if !matches!(name, "!DOCTYPE" | "meta" | "br" | "hr") {
+        } else if !matches!(name, "!DOCTYPE" | "meta" | "br" | "hr" | "input") {
             open.push(name);
         }
-        assert!(!matches!(name, "script" | "img" | "iframe" | "link" | "object" | "form"), "{path}: <{tag}>");
+        assert!(!matches!(name, "img" | "iframe" | "link" | "object"), "{path}: <{tag}>");
         assert!(!tag.contains(" style=") && !tag.contains(" on"), "{path}: <{tag}>");
     }
     assert!(open.is_empty(), "{path}: {open:?}");
     let ids = attributes(html, "id");
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len(), "{path}: {ids:?}");
     assert!(html.starts_with("<!DOCTYPE html><html lang=\"en\">"), "{path}");
-    for one in
-        ["<title>", "<main id=\"page.main\"", "<h1", "<a href=\"#page.main\" class=\"skip\">", "name=\"viewport\""]
-    {
+    for one in [
+        "<title>",
+        "<script",
+        "<form action=\"/docs\" role=\"search\">",
+        "<form",
+        "<main id=\"page.main\"",
+        "<h1",
+        "<a href=\"#page.main\" class=\"skip\">",
+        "name=\"viewport\"",
+    ] {
         assert_eq!(html.matches(one).count(), 1, "{path}: {one}");
     }
     assert!(!html.contains("<title> "), "{path}");
@@ -199,22 +206,63 @@ async fn browsers_get_pages_and_programs_what_they_can_read() {
 }
 
 #[tokio::test]
-async fn a_page_allows_nothing_but_its_own_style() {
+async fn a_page_allows_nothing_but_its_own_style_and_script() {
     let app = TestApp::start().await;
     for target in ["/", "/docs", "/docs/chat-api", "/docs/problems", "/docs/problems/not-found", "/docs/no-such"] {
         let response = get(&app, target, BROWSER).await;
         assert_eq!(field(&response, "x-content-type-options"), "nosniff");
         let policy = field(&response, "content-security-policy").to_owned();
         let html = response.text().await.unwrap();
-        let style = html.split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
-        let digest = STANDARD.encode(Sha256::digest(style));
+        let [style, script] = ["style", "script"].map(|tag| {
+            let (_, rest) = html.split_once(&format!("<{tag}>")).unwrap();
+            STANDARD.encode(Sha256::digest(rest.split_once(&format!("</{tag}>")).unwrap().0))
+        });
         assert_eq!(
             policy,
             format!(
-                "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+                "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; base-uri 'none'; \
+                 form-action 'self'; frame-ancestors 'none'"
             ),
             "{target}"
         );
+    }
+}
+
+/// The owner's page: somebody who reads the handbook finds what they ask for.
+#[tokio::test]
+async fn the_handbook_is_searched() {
+    let app = TestApp::start().await;
+    let page = get(&app, "/docs?q=how+do+I+rotate+a+key", BROWSER).await;
+    assert_eq!((page.status().as_u16(), field(&page, "content-type")), (200, "text/html; charset=utf-8"));
+    let html = page.text().await.unwrap();
+    well_formed("/docs?q", &html);
+    let first = attributes(html.split_once("class=\"found\"").unwrap().1, "href").remove(0);
+    assert!(first.starts_with("/docs/api-keys#"), "{first}");
+    let (path, anchor) = first.split_once('#').unwrap();
+    let target = get(&app, path, BROWSER).await.text().await.unwrap();
+    assert!(target.contains(&format!("id=\"{anchor}\"")), "{first}");
+    let list = get(&app, "/docs?q=how+do+I+rotate+a+key", "*/*").await.text().await.unwrap();
+    assert!(list.contains("](/docs/api-keys.md)"), "{list}");
+    let none = get(&app, "/docs?q=%3Czzqqxw%3E", BROWSER).await.text().await.unwrap();
+    assert!(none.contains("value=\"&lt;zzqqxw&gt;\"") && none.contains("Nothing in the handbook"), "{none}");
+    let empty = get(&app, "/docs?q=", BROWSER).await.text().await.unwrap();
+    assert!(empty.contains("Getting started") || empty.contains("/docs/getting-started"), "{empty}");
+}
+
+#[tokio::test]
+async fn a_language_model_reads_the_handbook() {
+    let app = TestApp::start().await;
+    let list = get(&app, "/llms.txt", BROWSER).await;
+    assert_eq!(field(&list, "content-type"), "text/markdown; charset=utf-8");
+    let list = list.text().await.unwrap();
+    assert!(list.starts_with("# Resly\n\n> "), "{list}");
+    let links: Vec<&str> = list.split("](").skip(1).map(|link| link.split(')').next().unwrap()).collect();
+    assert!(links.len() > 30, "{list}");
+    for link in links {
+        assert_eq!(get(&app, link, "*/*").await.status(), 200, "{link}");
+    }
+    for line in list.lines().filter(|line| line.starts_with("- [")) {
+        assert!(line.split_once("): ").is_some_and(|(_, about)| about.len() > 15), "{line}");
     }
 }
 

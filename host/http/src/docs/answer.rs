@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::layout;
+use super::{layout, search};
 use crate::handbook;
 
 pub const MARKDOWN: &str = "text/markdown";
@@ -71,6 +71,21 @@ pub fn handbook(path: &str, form: PageFormat, headers: &HeaderMap) -> Option<Res
     Some(respond(made, form, headers))
 }
 
+/// What the handbook says about a query.
+pub fn found(query: &str, html: bool, headers: &HeaderMap) -> Response {
+    let places = search::find(query);
+    let (form, text) = match html {
+        true => (PageFormat::Html, layout::found(query, &places)),
+        false => (PageFormat::Markdown, search::markdown(&places)),
+    };
+    respond(&Made::new(text), form, headers)
+}
+
+pub fn for_models(headers: &HeaderMap) -> Response {
+    static LIST: LazyLock<Made> = LazyLock::new(|| Made::new(handbook::for_models()));
+    respond(&LIST, PageFormat::Markdown, headers)
+}
+
 pub fn home(form: PageFormat, headers: &HeaderMap) -> Response {
     static HOME: LazyLock<Page> = LazyLock::new(Page::default);
     let made = match form {
@@ -82,7 +97,7 @@ pub fn home(form: PageFormat, headers: &HeaderMap) -> Response {
 
 fn paths() -> String {
     let paths = json!({
-        "handbook": "/docs", "problems": "/docs/problems", "openapi": "/openapi.json", "console": "/console",
+        "handbook": "/docs", "handbook_for_models": "/llms.txt", "problems": "/docs/problems", "openapi": "/openapi.json", "console": "/console",
         "health": "/healthz", "ready": "/readyz",
     });
     format!("{paths}\n")

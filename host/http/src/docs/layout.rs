@@ -12,7 +12,11 @@ use crate::{
     html::document,
 };
 
+use super::search::Place;
+
 const STYLE: &str = include_str!("style.css");
+/// Buttons that copy code. Without it a page has all of its text.
+const SCRIPT: &str = include_str!("script.js");
 
 /// A page of the handbook at its path (see `handbook::markdown`). Anchors of headings have no dot, so the frame's own
 /// anchors have one.
@@ -20,7 +24,7 @@ pub fn handbook(path: &str, markdown: &str) -> String {
     let page = render(markdown);
     let main = PreEscaped(page.html);
     if path.is_empty() {
-        return frame("Handbook", &main, None);
+        return frame("Handbook", &main, None, "");
     }
     let title = page.headings.first().map_or("Handbook", |heading| heading.text.as_str());
     let sections: Vec<_> = page.headings.iter().filter(|heading| heading.level == 2).collect();
@@ -33,7 +37,33 @@ pub fn handbook(path: &str, markdown: &str) -> String {
         }
         (pages(path))
     };
-    frame(title, &main, Some(&aside))
+    frame(title, &main, Some(&aside), "")
+}
+
+/// What the handbook says about a query.
+pub fn found(query: &str, places: &[Place]) -> String {
+    let main = html! {
+        h1 { "Handbook" }
+        @if places.is_empty() {
+            p { "Nothing in the handbook has these words. Try fewer or other ones, or look through the list of pages." }
+        } @else {
+            p class="lead" { "What has these words, the best first:" }
+            ol class="found" {
+                @for place in places {
+                    li {
+                        h2 { a href=(address(place)) { (place.section) } }
+                        p { (place.excerpt) }
+                    }
+                }
+            }
+        }
+    };
+    frame("Search in the handbook", &main, Some(&pages("")), query)
+}
+
+fn address(place: &Place) -> String {
+    let mark = if place.anchor.is_empty() { "" } else { "#" };
+    format!("/docs/{}{mark}{}", place.page, place.anchor)
 }
 
 /// The list of all pages, with the one at `current` marked.
@@ -76,7 +106,7 @@ pub fn home() -> String {
         }
         ul class="cards" { @for (path, name, about) in links { li { h2 { a href=(path) { (name) } } p { (about) } } } }
     };
-    frame("Resly", &main, None)
+    frame("Resly", &main, None, "")
 }
 
 pub fn not_found() -> String {
@@ -87,10 +117,11 @@ pub fn not_found() -> String {
             a href="/openapi.json" { "the API description" } " what programs can ask for."
         }
     };
-    frame("Nothing is here", &main, Some(&pages("not-found")))
+    frame("Nothing is here", &main, Some(&pages("not-found")), "")
 }
 
-fn frame(title: &str, main: &Markup, aside: Option<&Markup>) -> String {
+/// `query` is what was searched for.
+fn frame(title: &str, main: &Markup, aside: Option<&Markup>, query: &str) -> String {
     let head = html! {
         meta name="color-scheme" content="light dark";
         style { (PreEscaped(STYLE)) }
@@ -101,22 +132,29 @@ fn frame(title: &str, main: &Markup, aside: Option<&Markup>) -> String {
             a href="/" class="brand" { "Resly" }
             a href="/docs" { "Handbook" }
             a href="/openapi.json" { "API" }
+            form action="/docs" role="search" {
+                label for="nav.search" class="hidden" { "Search in the handbook" }
+                input id="nav.search" type="search" name="q" value=(query) placeholder="Search in the handbook" maxlength="200";
+            }
             @if aside.is_some() { a href="#nav.pages" class="jump" { "All pages" } }
         }
         div class="columns" {
             main id="page.main" tabindex="-1" { (main) }
             @if let Some(aside) = aside { div class="aside" { (aside) } }
         }
+        script { (PreEscaped(SCRIPT)) }
     };
     document(title, &head, &body)
 }
 
-/// The headers of every page: it runs no script, loads nothing, sends nothing and is shown in no frame.
+/// The headers of every page: it runs its own script alone, loads nothing, sends a query to this host alone and is shown
+/// in no frame.
 pub fn protect(headers: &mut HeaderMap) {
     static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-        let digest = STANDARD.encode(Sha256::digest(STYLE));
+        let [style, script] = [STYLE, SCRIPT].map(|text| STANDARD.encode(Sha256::digest(text)));
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'sha256-{style}'; script-src 'sha256-{script}'; base-uri 'none'; \
+             form-action 'self'; frame-ancestors 'none'"
         );
         // It is ASCII. Without it the page would only lose its style.
         HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))

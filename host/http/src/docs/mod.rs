@@ -3,9 +3,10 @@
 
 mod answer;
 mod layout;
+mod search;
 
 use axum::{
-    extract::Path,
+    extract::{Path, RawQuery},
     response::{IntoResponse, Response},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -26,13 +27,26 @@ pub async fn home(headers: HeaderMap) -> Response {
     answer::home(form, &headers)
 }
 
-/// The handbook's pages.
+/// The handbook's pages, or what they say about something.
 #[utoipa::path(get, path = "/docs", tag = "host", operation_id = "handbook", security(()),
-    responses((status = 200, description = "The list of the handbook's pages: Markdown, or HTML for who prefers `text/html`",
+    params(("q" = Option<String>, Query, description = "Words to search for, of which the first 200 characters are read")),
+    responses((status = 200, description = "The list of the handbook's pages, or of the places that a search found: Markdown, or HTML for who prefers `text/html`",
         content((String = "text/markdown"), (String = "text/html"))),
         (status = 304, description = "It is what `If-None-Match` names")))]
-pub async fn index(headers: HeaderMap) -> Response {
-    handbook("", &headers)
+pub async fn index(RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    let pairs = url::form_urlencoded::parse(query.as_deref().unwrap_or_default().as_bytes());
+    match pairs.into_iter().find(|(name, text)| name == "q" && !text.trim().is_empty()) {
+        Some((_, query)) => answer::found(&query, prefers_html(&headers, MARKDOWN), &headers),
+        None => handbook("", &headers),
+    }
+}
+
+/// The handbook for language models: <https://llmstxt.org>.
+#[utoipa::path(get, path = "/llms.txt", tag = "host", operation_id = "handbookForModels", security(()),
+    responses((status = 200, description = "The pages' addresses as Markdown, with what each is about", body = String, content_type = "text/markdown"),
+        (status = 304, description = "It is what `If-None-Match` names")))]
+pub async fn for_models(headers: HeaderMap) -> Response {
+    answer::for_models(&headers)
 }
 
 /// One page of the handbook.

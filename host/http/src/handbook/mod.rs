@@ -54,11 +54,48 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
     ("Run it", &["members", "operating", "growing", "plans", "dashboards", "telemetry", "security", "visitor-data"]),
 ];
 
+/// A summary ends with the first sentence after so many bytes.
+const SUMMARY: usize = 20;
+
 impl Page {
+    /// The first sentence of its first paragraph, or some when that is short.
+    pub fn summary(&self) -> String {
+        let after = self.text.lines().skip_while(|line| !line.starts_with("# ")).skip(1);
+        let paragraph: Vec<&str> = after
+            .skip_while(|line| line.trim().is_empty() || line.starts_with('#'))
+            .take_while(|line| !line.trim().is_empty())
+            .collect();
+        let text = render::words(&paragraph.join("\n"));
+        let mut summary = String::new();
+        for sentence in text.split_inclusive(". ") {
+            summary.push_str(sentence);
+            if summary.len() > SUMMARY {
+                break;
+            }
+        }
+        summary.trim_end().to_owned()
+    }
+
     /// The first heading, or the name.
     pub fn title(&self) -> &'static str {
         self.text.lines().find_map(|line| line.strip_prefix("# ")).map_or(self.name, str::trim)
     }
+}
+
+/// The pages for language models, in the format of llmstxt.org: a title, a summary, and lists of links.
+pub fn for_models() -> String {
+    let mut text =
+        "# Resly\n\n> A server that answers customers from what a company knows, with citations, and from its \
+                    live systems through sandboxed connectors. `/openapi.json` describes its API.\n"
+            .to_owned();
+    for (group, names) in GROUPS {
+        let _ = write!(text, "\n## {group}\n\n");
+        for page in names.iter().filter_map(|name| page(name)) {
+            let _ = writeln!(text, "- [{}](/docs/{}.md): {}", page.title(), page.name, page.summary());
+        }
+    }
+    text.push_str("\n## Errors\n\n- [Problems](/docs/problems.md): Every error, what it means and what to do next.\n");
+    text
 }
 
 pub fn page(name: &str) -> Option<&'static Page> {

@@ -52,6 +52,24 @@ fn headings<'a>(events: impl Iterator<Item = Event<'a>>) -> Vec<Heading> {
     headings
 }
 
+/// The words of Markdown, without markup.
+pub fn words(markdown: &str) -> String {
+    let mut text = String::new();
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
+        match event {
+            Event::Text(words) | Event::Code(words) | Event::Html(words) | Event::InlineHtml(words) => {
+                text.push_str(&words);
+            }
+            Event::SoftBreak | Event::HardBreak => text.push(' '),
+            Event::End(
+                TagEnd::Paragraph | TagEnd::Item | TagEnd::TableCell | TagEnd::Heading(_) | TagEnd::CodeBlock,
+            ) => text.push(' '),
+            _ => {}
+        }
+    }
+    text
+}
+
 /// Replaces an event. `links` holds for each open link whether it is kept.
 fn safe<'a>(event: Event<'a>, links: &mut Vec<bool>, anchors: &mut impl Iterator<Item = String>) -> Vec<Event<'a>> {
     match event {
@@ -82,9 +100,9 @@ fn safe<'a>(event: Event<'a>, links: &mut Vec<bool>, anchors: &mut impl Iterator
         Event::End(TagEnd::Table) => vec![Event::End(TagEnd::Table), raw("</div>\n")],
         // A block that is wider than the screen scrolls, by keyboard too.
         Event::Start(Tag::CodeBlock(kind)) => {
-            vec![raw("<div class=\"scroll\" tabindex=\"0\">"), Event::Start(Tag::CodeBlock(kind))]
+            vec![raw("<div class=\"code\"><div class=\"scroll\" tabindex=\"0\">"), Event::Start(Tag::CodeBlock(kind))]
         }
-        Event::End(TagEnd::CodeBlock) => vec![Event::End(TagEnd::CodeBlock), raw("</div>\n")],
+        Event::End(TagEnd::CodeBlock) => vec![Event::End(TagEnd::CodeBlock), raw("</div></div>\n")],
         other => vec![other],
     }
 }
