@@ -338,8 +338,13 @@ impl TestApp {
 
     /// An admin's key of another organization.
     pub async fn stranger_admin(&self) -> String {
+        self.other_organization().await.1
+    }
+
+    /// Another organization, and an admin's key of it.
+    pub async fn other_organization(&self) -> (OrganizationId, String) {
         let organization = make_organization(&self.app, "abroad").await;
-        mint(&self.app, organization, &[Scope::Chat, Scope::Search, Scope::Admin]).await
+        (organization, mint(&self.app, organization, &[Scope::Chat, Scope::Search, Scope::Admin]).await)
     }
 
     /// Waits until no turn is running.

@@ -101,6 +101,11 @@ impl<'a> ConsoleClient<'a> {
         self.send_as("multipart/form-data; boundary=parts", Method::POST, path, Body::from(body)).await
     }
 
+    /// Sends JSON with any method, as a script on a page would.
+    pub async fn request(&mut self, method: &str, path: &str, body: &'static str) -> Answer {
+        self.send_as("application/json", method.parse().unwrap(), path, Body::from(body)).await
+    }
+
     async fn send(&mut self, method: Method, path: &str, body: Body) -> Answer {
         self.send_as("application/x-www-form-urlencoded", method, path, body).await
     }

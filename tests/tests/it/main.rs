@@ -64,6 +64,7 @@ mod object_store;
 mod once;
 mod openapi;
 mod operator;
+mod other_organization;
 mod overload;
 mod pages;
 mod panics;
