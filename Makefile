@@ -70,13 +70,19 @@ ONLY = $(filter $(SOAK_SCENARIOS) $(BENCH_PARTS),$(MAKECMDGOALS))
 
 .PHONY: build run test check bench $(BENCH_PARTS) soak $(SOAK_SCENARIOS) fuzz dist guests fmt clippy deny wasm node deploy postgres pgvector jq models postgrest moto dlt promtool proxies chromium
 
-# `make run QUICK=1` is for a change of a line while you work: our own crates aren't optimised then and are compiled by
-# parts. What isn't ours stays as it is.
+# Our own crates as they compile fastest: unoptimised, in so many parts. What isn't ours stays as it is.
+OWN = $(patsubst host/%/Cargo.toml,resly-%,$(wildcard host/*/Cargo.toml))
+unoptimised = $(foreach crate,$(1),$(foreach \
+  setting,opt-level=0 codegen-units=$(2),--config profile.release.package.$(crate).$(setting)))
+
+# `make run QUICK=1` is for a change of a line while you work.
 ifdef QUICK
 QUICK_ENV = CARGO_INCREMENTAL=1
-QUICK_FLAGS = $(foreach crate,$(patsubst host/%/Cargo.toml,%,$(wildcard host/*/Cargo.toml)),$(foreach \
-  setting,opt-level=0 codegen-units=256,--config profile.release.package.resly-$(crate).$(setting)))
+QUICK_FLAGS = $(call unoptimised,$(OWN),256)
 endif
+
+# With the tests, our own code is compiled many times over, and each is run for seconds.
+TEST_FLAGS = $(call unoptimised,$(OWN) resly-tests $(GUESTS:%=resly-plugin-%),16)
 
 build: guests
 	$(QUICK_ENV) $(CARGO) build --release --workspace --bin resly $(SERVER_FEATURES) $(QUICK_FLAGS)
@@ -84,9 +90,10 @@ build: guests
 run: build
 	$(TARGET)/release/resly demo --listen $${RESLY_LISTEN:-127.0.0.1:8080} --data $${RESLY_DATA:-data}
 
-test: build node postgres pgvector jq postgrest moto dlt proxies promtool chromium deploy $(MODELS)/minilm
+test: guests node postgres pgvector jq postgrest moto dlt proxies promtool chromium deploy $(MODELS)/minilm
 	set -e; for suite in $(SHAPE_SUITES); do (cd tests/$$suite && node --test); done
-	$(CARGO) test --release --workspace --no-fail-fast
+	$(CARGO) build --release --workspace --bin resly $(TEST_FLAGS)
+	$(CARGO) test --release --workspace --no-fail-fast $(TEST_FLAGS)
 
 check: fmt deny clippy
 
