@@ -128,6 +128,7 @@ impl From<ProfileError> for PageError {
         match error {
             ProfileError::Invalid(mistakes) => Problem::invalid(mistakes).into(),
             ProfileError::EmailTaken | ProfileError::WrongPassword => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
+            ProfileError::TooManyAttempts { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text),
             ProfileError::Ended => Self::new(StatusCode::UNAUTHORIZED, text),
             ProfileError::Hashing(error) => error.into(),
             ProfileError::Store(error) => error.into(),
