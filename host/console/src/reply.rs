@@ -81,7 +81,12 @@ pub fn to_sign_in(wanted: &str) -> Response {
     if wanted.is_empty() || wanted == "/console" {
         return redirect("/console/sign-in");
     }
-    redirect(&format!("/console/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC)))
+    redirect(&sign_in_path(wanted))
+}
+
+/// The address of the sign-in that leads to `wanted` afterwards.
+pub fn sign_in_path(wanted: &str) -> String {
+    format!("/console/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC))
 }
 
 /// A path of the console to go to after the sign-in. Anything else, such as another site, is the first page.

@@ -6,8 +6,10 @@ use axum::body::Body;
 use http::{Request, StatusCode, header};
 use resly_core::{id::MemberId, member::Role};
 use resly_service::members;
-use resly_tests::{app::TestApp, console::ConsoleClient, model::Reply};
+use resly_tests::{app::TestApp, console::ConsoleClient, host::make_organization, model::Reply};
 use serde_json::{Value, json};
+
+const PASSWORD: &str = "correct horse battery";
 
 /// The member of the organization under test that is no owner.
 async fn other_member(app: &TestApp) -> MemberId {
@@ -61,6 +63,47 @@ async fn a_file_of_somebody_whose_role_changes_while_it_arrives_is_not_taken() {
     let late = admin.post_files("/console/knowledge/file", &[("title", "late")], &[("file", b"Late words.")]).await;
     assert_eq!(late.status, StatusCode::FORBIDDEN, "{}", late.html);
     assert!(owner.page("/console/knowledge").await.contains("Nothing is known yet"));
+}
+
+#[tokio::test]
+async fn an_invitation_is_accepted_by_the_person_it_is_for_alone() {
+    let app = TestApp::start().await;
+    let mut ana = ConsoleClient::signed_in(&app, Role::Owner).await;
+    ana.page("/console/account").await;
+    ana.submit("/console/account/profile", &[("name", "Ana"), ("email", "ana@example.com")]).await;
+    ana.submit("/console/account/password", &[("old", ""), ("new", PASSWORD)]).await;
+    let elsewhere = make_organization(app.host(), "elsewhere").await;
+    let mut inviter = ConsoleClient::member_of(&app, elsewhere, Role::Admin).await;
+    inviter.page("/console/account/members").await;
+    let invited = [("email", "ana@example.com"), ("role", "agent")];
+    let shown = inviter.post("/console/account/members/invite", &invited).await.html;
+    let (_, rest) = shown.split_once("/console/invitation?token=").unwrap();
+    let token = &rest[..43];
+    let path = format!("/console/invitation?token={token}");
+
+    // Somebody else who has the link, signed in or not.
+    let mut eve = ConsoleClient::signed_in(&app, Role::Owner).await;
+    let page = eve.page(&path).await;
+    assert!(page.contains("for somebody else") && !page.contains(">Join</button>"), "{page}");
+    assert_eq!(eve.post("/console/invitation", &[("token", token)]).await.status, StatusCode::FORBIDDEN);
+    let mut nobody = ConsoleClient::new(&app);
+    let page = nobody.page(&path).await;
+    assert!(page.contains("sign in with its password") && !page.contains("new-password"), "{page}");
+    let taken = [("token", token), ("name", "Ana"), ("password", "another long password")];
+    assert_eq!(nobody.post("/console/invitation", &taken).await.status, StatusCode::CONFLICT);
+
+    // Ana herself, by a form of her own page.
+    assert!(page.contains("/console/sign-in?next=%2Fconsole%2Finvitation%3Ftoken%3D"), "{page}");
+    let mut browser = ConsoleClient::new(&app);
+    let next = format!("/console/invitation?token={token}");
+    let right = [("email", "ana@example.com"), ("password", PASSWORD), ("next", next.as_str())];
+    assert_eq!(browser.post("/console/sign-in", &right).await.location, next);
+    let forged = browser.clone().post("/console/invitation", &[("token", token)]).await;
+    assert_eq!(forged.status, StatusCode::FORBIDDEN, "it has no token of the session: {}", forged.html);
+    assert!(browser.page(&next).await.contains(">Join</button>"));
+    let home = browser.submit("/console/invitation", &[("token", token)]).await;
+    assert!(home.contains("You are a member now") && home.contains("elsewhere"), "{home}");
+    assert_eq!(browser.get(&next).await.status, StatusCode::NOT_FOUND, "it is used up");
 }
 
 #[tokio::test]
