@@ -2,9 +2,11 @@
 //! itself.
 #![expect(clippy::unwrap_used, reason = "this is test code in a library's place")]
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, convert::Infallible, sync::Arc};
 
 use axum::body::Body;
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt, future::BoxFuture, stream};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use resly_core::{id::OrganizationId, member::Role};
@@ -30,12 +32,16 @@ pub struct ConsoleClient<'a> {
     form_token: String,
     /// The value of `Sec-Fetch-Site` that it sends.
     pub site: &'static str,
+    /// What happens before the last byte of each form is sent.
+    meanwhile: Option<Meanwhile>,
 }
+
+type Meanwhile = Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
 impl<'a> ConsoleClient<'a> {
     /// A browser that isn't signed in.
     pub fn new(app: &'a TestApp) -> Self {
-        Self { app, cookies: BTreeMap::new(), form_token: String::new(), site: "same-origin" }
+        Self { app, cookies: BTreeMap::new(), form_token: String::new(), site: "same-origin", meanwhile: None }
     }
 
     /// A browser in which a new member of the organization under test has signed in by a link.
@@ -51,6 +57,29 @@ impl<'a> ConsoleClient<'a> {
         assert_eq!((answer.status, answer.location.as_str()), (StatusCode::SEE_OTHER, "/console"), "{}", answer.html);
         assert_eq!(browser.get("/console").await.status, StatusCode::OK);
         browser
+    }
+
+    /// Sends its forms slowly: before the last byte, this happens.
+    pub fn meanwhile<F: Future<Output = ()> + Send + 'static>(&mut self, does: impl Fn() -> F + Send + Sync + 'static) {
+        self.meanwhile = Some(Arc::new(move || does().boxed()));
+    }
+
+    /// The session's secret, as its cookie has it; empty when there is none.
+    pub fn session_token(&self) -> &str {
+        self.cookies.iter().find(|(name, _)| name.ends_with("resly_session")).map_or("", |(_, value)| value)
+    }
+
+    /// The body of a form, which arrives in two parts when something happens meanwhile.
+    fn body(&self, bytes: Vec<u8>) -> Body {
+        let Some(meanwhile) = self.meanwhile.clone() else { return Body::from(bytes) };
+        let bytes = Bytes::from(bytes);
+        let last = bytes.len().saturating_sub(1);
+        let (first, rest) = (bytes.slice(..last), bytes.slice(last..));
+        let rest = async move {
+            meanwhile().await;
+            Ok::<_, Infallible>(rest)
+        };
+        Body::from_stream(stream::once(async { Ok(first) }).chain(stream::once(rest)))
     }
 
     /// Sends its forms with another browser's token.
@@ -73,7 +102,8 @@ impl<'a> ConsoleClient<'a> {
     pub async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields).append_pair("form_token", &self.form_token);
-        self.send(Method::POST, path, Body::from(form.finish())).await
+        let body = self.body(form.finish().into_bytes());
+        self.send(Method::POST, path, body).await
     }
 
     /// Sends a form that has to succeed, and loads the page that it leads to.
@@ -98,7 +128,8 @@ impl<'a> ConsoleClient<'a> {
             body.extend_from_slice(b"\r\n");
         }
         body.extend_from_slice(b"--parts--\r\n");
-        self.send_as("multipart/form-data; boundary=parts", Method::POST, path, Body::from(body)).await
+        let body = self.body(body);
+        self.send_as("multipart/form-data; boundary=parts", Method::POST, path, body).await
     }
 
     /// Sends JSON with any method, as a script on a page would.

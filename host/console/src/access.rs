@@ -16,13 +16,14 @@ use resly_service::members::sessions;
 
 use crate::{
     csrf::FormToken,
+    document,
     error::PageError,
     member::Member,
     reply::{self, NOTICE, session_cookie},
 };
 
 /// Finds the member who asks, names them as the one who changes what the request changes, and puts a change in force. A
-/// problem is answered as a page.
+/// problem is answered as a page, and every answer says what a browser may do with it.
 pub async fn identify(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let cookies = CookieJar::from_headers(request.headers());
     let path = request.uri().path().to_owned();
@@ -41,15 +42,17 @@ pub async fn identify(State(api): State<Api>, mut request: Request, next: Next) 
         }
         Err(error) => error.into_response(),
     };
-    match response.extensions().get::<ToldProblem>() {
+    let mut response = match response.extensions().get::<ToldProblem>() {
         Some(problem) => PageError::from(problem.clone()).into_response(),
         None => response,
-    }
+    };
+    document::protect(response.headers_mut());
+    response
 }
 
 /// The member of the request's cookie, if its session still is.
 async fn find(cookies: &CookieJar, path: String, api: &Api) -> Result<Option<Member>, PageError> {
-    let Some(token) = session_cookie(cookies) else { return Ok(None) };
+    let Some(token) = session_cookie(api, cookies) else { return Ok(None) };
     let Some(session) = sessions::find(&api.app, &token).await? else { return Ok(None) };
     let form_token = FormToken::of(&token);
     let notice = cookies.get(NOTICE).and_then(|cookie| reply::read_notice(cookie.value()));

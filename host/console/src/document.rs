@@ -1,7 +1,7 @@
-//! A page's document: head, files, and the headers that say what a browser may do with it.
+//! A page's document: head, files, and the headers that say what a browser may do with it and with everything else.
 
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
 
 use crate::{assets, parts::icon};
@@ -27,9 +27,7 @@ pub fn respond(status: StatusCode, title: &str, body: &Markup) -> Response {
             body { (body) }
         }
     };
-    let mut response = (status, page.into_string()).into_response();
-    protect(response.headers_mut());
-    response
+    (status, Html(page.into_string())).into_response()
 }
 
 /// The response of a page without a menu.
@@ -40,20 +38,18 @@ pub fn alone(status: StatusCode, title: &str, body: &Markup) -> Response {
     respond(status, title, &page)
 }
 
-/// The headers of everything that is a person's own.
-fn protect(headers: &mut HeaderMap) {
+/// The headers of everything that is a person's own, also of a part of a page, a file and a redirect.
+pub fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // Not `no-referrer`: with it, browsers send forms with the origin `null`.
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ] {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
-    let isolated = HeaderValue::from_static("same-origin");
-    headers.insert("cross-origin-opener-policy", isolated.clone());
-    headers.insert("cross-origin-resource-policy", isolated);
 }

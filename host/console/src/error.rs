@@ -1,6 +1,9 @@
 //! Why a page can't be shown: a status, what happened and what to do next.
 
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::OriginalUri,
+    response::{IntoResponse, Response},
+};
 use http::StatusCode;
 use maud::html;
 use resly_core::{
@@ -15,7 +18,7 @@ use resly_service::members::{
     sign_in::SignInError,
 };
 
-use crate::document;
+use crate::{document, reply};
 
 /// A page in the place of one that can't be shown.
 pub struct PageError {
@@ -61,6 +64,13 @@ impl PageError {
     pub fn stale_form() -> Self {
         let text =
             "You signed in again since this page was loaded. Go back, load the page again, and send it once more.";
+        Self { status: StatusCode::FORBIDDEN, title: "This page is out of date", text: text.to_owned() }
+    }
+
+    /// A form whose sender isn't what they were when it began to arrive.
+    pub fn changed_session() -> Self {
+        let text = "While the form was being sent, your session ended or your role changed, so nothing was done. Load the \
+                    page again to see what you may do now.";
         Self { status: StatusCode::FORBIDDEN, title: "This page is out of date", text: text.to_owned() }
     }
 
@@ -128,6 +138,7 @@ impl From<ProfileError> for PageError {
         match error {
             ProfileError::Invalid(mistakes) => Problem::invalid(mistakes).into(),
             ProfileError::EmailTaken | ProfileError::WrongPassword => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
+            ProfileError::TooManyAttempts { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text),
             ProfileError::Ended => Self::new(StatusCode::UNAUTHORIZED, text),
             ProfileError::Hashing(error) => error.into(),
             ProfileError::Store(error) => error.into(),
@@ -174,7 +185,12 @@ pub fn sentence(detail: &str) -> String {
     text
 }
 
-/// Nothing of the console is at this path.
-pub async fn not_found() -> PageError {
-    PageError::missing("The console has no page at this address. It may have been deleted, or the address is mistyped.")
+/// Nothing of the console is at this path. One that ends in a slash leads to the page without it.
+pub async fn not_found(OriginalUri(address): OriginalUri) -> Response {
+    let path = address.path();
+    if path.ends_with('/') {
+        return reply::redirect(path.trim_end_matches('/'));
+    }
+    let text = "The console has no page at this address. It may have been deleted, or the address is mistyped.";
+    PageError::missing(text).into_response()
 }

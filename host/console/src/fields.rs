@@ -5,15 +5,10 @@ use axum::{
     extract::{FromRequest, Request},
     response::Response,
 };
-use axum_extra::extract::CookieJar;
 use http::{StatusCode, header};
 use resly_http::Api;
 
-use crate::{
-    csrf::{self, FormToken},
-    error::PageError,
-    reply::session_cookie,
-};
+use crate::{csrf, error::PageError, member::Member};
 
 /// The longest body of a form. A document or a component has a route of its own.
 const LONGEST: usize = 1 << 20;
@@ -80,11 +75,10 @@ impl FromRequest<Api> for Submitted {
     type Rejection = Response;
 
     async fn from_request(request: Request, api: &Api) -> Result<Self, Response> {
-        let session = session_cookie(&CookieJar::from_headers(request.headers())).unwrap_or_default();
+        let member = request.extensions().get::<Member>().cloned();
         let fields = read(request, api, LONGEST).await?;
-        if session.is_empty() || !FormToken::of(&session).matches(fields.raw(csrf::FIELD)) {
-            return Err(PageError::stale_form().into());
-        }
+        let member = member.filter(|member| member.form_token.matches(fields.raw(csrf::FIELD)));
+        member.ok_or_else(PageError::stale_form)?.check_session(api).await?;
         Ok(Self(fields))
     }
 }

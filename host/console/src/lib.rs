@@ -36,6 +36,7 @@ fn pages() -> Router<Api> {
 
     Router::new()
         .route("/console", get(home::page))
+        .route("/console/", get(error::not_found))
         .route("/console/sign-in", get(sign_in::page).post(sign_in::with_password))
         .route("/console/sign-in/link", get(sign_in::link_page).post(sign_in::with_link))
         .route("/console/sign-out", post(sign_in::sign_out))

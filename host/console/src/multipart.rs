@@ -42,6 +42,7 @@ impl FileForm {
         if !member.form_token.matches(form.fields.raw(csrf::FIELD)) {
             return Err(PageError::stale_form());
         }
+        member.check_session(api).await?;
         Ok(form)
     }
 

@@ -5,6 +5,7 @@ use axum_extra::extract::CookieJar;
 use cookie::{Cookie, SameSite, time::Duration};
 use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use resly_http::Api;
 
 /// The cookie of a notice.
 pub const NOTICE: &str = "resly_notice";
@@ -80,7 +81,12 @@ pub fn to_sign_in(wanted: &str) -> Response {
     if wanted.is_empty() || wanted == "/console" {
         return redirect("/console/sign-in");
     }
-    redirect(&format!("/console/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC)))
+    redirect(&sign_in_path(wanted))
+}
+
+/// The address of the sign-in that leads to `wanted` afterwards.
+pub fn sign_in_path(wanted: &str) -> String {
+    format!("/console/sign-in?next={}", utf8_percent_encode(wanted, NON_ALPHANUMERIC))
 }
 
 /// A path of the console to go to after the sign-in. Anything else, such as another site, is the first page.
@@ -92,9 +98,16 @@ pub fn next_path(next: Option<&str>) -> &str {
     next.filter(ours).unwrap_or("/console")
 }
 
-/// The session's secret, as the browser sends it.
-pub fn session_cookie(cookies: &CookieJar) -> Option<String> {
-    let cookie = cookies.get(SESSION).or_else(|| cookies.get(SESSION_PLAIN))?;
+/// Whether people reach this host by https, so that its cookies may say so.
+pub fn is_secure(api: &Api) -> bool {
+    api.app.public_url().is_ok_and(|url| url.starts_with("https://"))
+}
+
+/// The session's secret, as the browser sends it. Under https only the cookie counts that no other host can set: a
+/// neighbouring one could sign people in to a session of its own by the plain one.
+pub fn session_cookie(api: &Api, cookies: &CookieJar) -> Option<String> {
+    let plain = || if is_secure(api) { None } else { cookies.get(SESSION_PLAIN) };
+    let cookie = cookies.get(SESSION).or_else(plain)?;
     Some(cookie.value().to_owned()).filter(|value| !value.is_empty())
 }
 

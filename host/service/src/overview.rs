@@ -45,7 +45,7 @@ pub struct Overview {
 /// A step of a new organization.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SetupStep {
-    /// A key may chat.
+    /// A key of an app may chat.
     Key,
     /// A source is ready.
     Knowledge,
@@ -82,7 +82,9 @@ pub async fn get(app: &App, organization: OrganizationId) -> Result<Overview, St
         store.deliveries(organization, None, DELIVERIES),
         store.waiting_work(organization),
     )?;
-    let may_chat = |kind| keys.iter().any(|key| key.kind == kind && key.scopes.contains(&Scope::Chat));
+    // The operator's first key runs the host. An app has one of its own.
+    let apps = || keys.iter().filter(|key| !key.scopes.contains(&Scope::Operator));
+    let may_chat = |kind| apps().any(|key| key.kind == kind && key.scopes.contains(&Scope::Chat));
     let is_done = |step: &SetupStep| match step {
         SetupStep::Key => may_chat(KeyKind::Secret) || may_chat(KeyKind::Publishable),
         SetupStep::Knowledge => !ready.is_empty(),

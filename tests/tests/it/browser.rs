@@ -1,5 +1,6 @@
 //! The host's pages in a real browser: Debian's Chromium, which `playwright-core` from npm drives. Each suite of
-//! `tests/browser` gets a demo host of its own, so that none sees what another has left.
+//! `tests/browser` gets a host of its own, so that none sees what another has left: a demo, or for the paths of newcomers one
+//! without an organization.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -7,7 +8,8 @@ use resly_tests::{demo::Demo, host::binary};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/browser");
 /// The files of `tests/browser`.
-const SUITES: [&str; 4] = ["console", "hostile", "kit", "pages"];
+const SUITES: [&str; 5] = ["console", "hostile", "kit", "pages", PATHS];
+const PATHS: &str = "paths";
 
 /// Runs a suite. A browser takes what memory and processors there are, so they run one after the other.
 fn run(suite: &str) {
@@ -16,7 +18,8 @@ fn run(suite: &str) {
         "playwright-core is not installed: run `make test`, which installs it"
     );
     let pictures = binary().parent().and_then(Path::parent).expect("it is in a folder of target").join("screenshots");
-    let output = Demo::start()
+    let host = if suite == PATHS { Demo::without_organization() } else { Demo::start() };
+    let output = host
         .unwrap()
         .command("node")
         .args(["--test", &format!("{suite}.test.mjs")])

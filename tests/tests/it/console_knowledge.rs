@@ -3,8 +3,13 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use resly_core::{member::Role, testing::ScriptedExtractor};
-use resly_tests::{app::TestApp, console::ConsoleClient, model::Reply};
+use resly_core::{member::Role, principal::Scope, testing::ScriptedExtractor};
+use resly_tests::{
+    app::TestApp,
+    console::ConsoleClient,
+    host::{make_organization, mint},
+    model::Reply,
+};
 use serde_json::json;
 
 const GUIDE: &[(&str, &str)] = &[
@@ -180,8 +185,12 @@ async fn the_checklist_of_home_ticks_what_is_done() {
     let mut admin = ConsoleClient::signed_in(&app, Role::Owner).await;
     let done = |page: &str| page.matches("class=\"tick done\"").count();
     let begin = admin.page("/console").await;
-    assert!(begin.contains("Get started") && begin.contains("Nothing now."), "{begin}");
+    assert!(begin.contains("Get started") && begin.contains("You can't sign in again yet"), "{begin}");
     assert_eq!(done(&begin), 1, "the test's own key may chat: {begin}");
+    let alone = make_organization(app.host(), "alone").await;
+    mint(app.host(), alone, &[Scope::Chat, Scope::Operator]).await;
+    let mut operator = ConsoleClient::member_of(&app, alone, Role::Owner).await;
+    assert_eq!(done(&operator.page("/console").await), 0, "an app has no key yet");
     admin.page("/console/knowledge/new").await;
     admin.post("/console/knowledge/text", GUIDE).await;
     assert_eq!(done(&admin.page("/console").await), 2);

@@ -7,8 +7,14 @@ use resly_core::member::Role;
 use resly_tests::{app::TestApp, console::ConsoleClient};
 
 /// What nobody has to sign in for.
-const PUBLIC: [&str; 4] =
-    ["/console/sign-in", "/console/sign-in/link", "/console/invitation", "/console/assets/{version}/{name}"];
+const PUBLIC: [&str; 5] = [
+    // It leads to `/console`.
+    "/console/",
+    "/console/sign-in",
+    "/console/sign-in/link",
+    "/console/invitation",
+    "/console/assets/{version}/{name}",
+];
 
 /// What a viewer may send: it concerns the viewer alone.
 const OWN: [&str; 7] = [

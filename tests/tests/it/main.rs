@@ -18,6 +18,7 @@ mod chat;
 mod confirmations;
 mod connectors;
 mod console;
+mod console_attacks;
 mod console_billing;
 mod console_connections;
 mod console_connectors;

@@ -115,6 +115,23 @@ async fn passwords_are_not_tried_without_end() {
 }
 
 #[tokio::test]
+async fn an_old_password_is_not_tried_without_end() {
+    let app = TestApp::start().await;
+    let SignedIn { session, .. } = owner(&app).await;
+    with_password(&app, &session, "ana@example.com").await;
+    let stolen = by_password(&app, "ana@example.com", PASSWORD).await.unwrap().session;
+    let set = async |old| profile::set_password(app.host(), &stolen, Some(old), "another long password").await;
+    for _ in 0..10 {
+        assert!(matches!(set("wrong").await, Err(ProfileError::WrongPassword)));
+    }
+    let refused = set(PASSWORD).await;
+    let Err(ProfileError::TooManyAttempts { retry_after }) = refused else { panic!("{refused:?}") };
+    by_password(&app, "ana@example.com", PASSWORD).await.unwrap();
+    app.later(retry_after);
+    set(PASSWORD).await.unwrap();
+}
+
+#[tokio::test]
 async fn an_invitation_makes_a_member_and_known_people_sign_in_first() {
     let app = TestApp::start().await;
     let SignedIn { session, .. } = owner(&app).await;

@@ -56,7 +56,7 @@ pub async fn page(
 
 async fn draw(Viewer(member): Viewer, api: &Api) -> Result<Page, PageError> {
     let overview = overview::get(&api.app, member.session.organization).await?;
-    let items = attention(&overview);
+    let items: Vec<Item> = own_sign_in(&member).into_iter().chain(attention(&overview)).collect();
     let body = html! {
         @if overview.done.len() < SetupStep::ALL.len() && member.may(Permission::Manage) { (checklist(&overview.done)) }
         section class="panel" {
@@ -82,6 +82,17 @@ struct Item {
     /// What to do.
     how: String,
     to: String,
+}
+
+/// Who came by a link and has no e-mail can't come back.
+fn own_sign_in(member: &Member) -> Option<Item> {
+    member.session.person.email.is_none().then(|| Item {
+        tone: Tone::Warn,
+        word: "sign-in",
+        what: "You can't sign in again yet".to_owned(),
+        how: "You came by a one-time link. Set your e-mail and a password before this session ends.".to_owned(),
+        to: "/console/account".to_owned(),
+    })
 }
 
 fn attention(overview: &Overview) -> Vec<Item> {
@@ -180,7 +191,7 @@ fn drawn(item: &Item) -> Markup {
 /// A step's title, what it is for, and where it is done.
 fn step(step: SetupStep) -> [&'static str; 3] {
     match step {
-        SetupStep::Key => ["Make a key", "Your server asks with it.", "/console/deploy/api"],
+        SetupStep::Key => ["Generate a key", "Your server asks with it.", "/console/deploy/api/new"],
         SetupStep::Knowledge => {
             ["Add knowledge", "A text, a file, a page or your whole help site.", "/console/knowledge/new"]
         }
@@ -237,6 +248,9 @@ fn month(overview: &Overview) -> Markup {
     html! {
         section class="panel" {
             div class="panel-head" { h2 { "This month" } a href="/console/account/billing" { "Billing" } }
+            @if overview.usage.meters.values().all(|reading| reading.limit.is_none() && reading.used == 0) {
+                p class="quiet" { "Nothing was used yet." }
+            }
             @for (counts, reading) in &overview.usage.meters {
                 @match reading.limit {
                     Some(limit) => {

@@ -98,12 +98,7 @@ pub async fn with_password(
 }
 
 pub fn begin(api: &Api, signed_in: &SignedIn, next: &str) -> Response {
-    reply::begin_session(is_secure(api), &signed_in.token, next)
-}
-
-/// Whether people reach this host by https, so that its cookies may say so.
-fn is_secure(api: &Api) -> bool {
-    api.app.public_url().is_ok_and(|url| url.starts_with("https://"))
+    reply::begin_session(reply::is_secure(api), &signed_in.token, next)
 }
 
 /// The page of a one-time link.
@@ -137,7 +132,7 @@ pub async fn with_link(
 
 pub async fn sign_out(Viewer(member): Viewer, State(api): State<Api>, _: Submitted) -> Result<Response, PageError> {
     sessions::end(&api.app, &member.session_token).await?;
-    Ok(reply::end_session(is_secure(&api)))
+    Ok(reply::end_session(reply::is_secure(&api)))
 }
 
 /// Shows another organization of the person.

@@ -2,6 +2,8 @@
 
 use maud::{Markup, html};
 
+use super::prose::prose;
+
 /// A field of one line. `kind` is HTML's: `text`, `email`, `password`, `url`, `number`, `search`, `datetime-local`.
 #[derive(Default)]
 pub struct Field<'f> {
@@ -123,7 +125,7 @@ fn labelled(
             label for=(id) { (label) @if !required { span class="optional" { "optional" } } }
             (control)
             @if let Some(error) = error { p class="mistake" id={ (id) "-error" } { (error) } }
-            @if let Some(hint) = hint { p class="hint" id={ (id) "-hint" } { (hint) } }
+            @if let Some(hint) = hint { p class="hint" id={ (id) "-hint" } { (prose(hint)) } }
         }
     }
 }

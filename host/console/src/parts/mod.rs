@@ -12,6 +12,7 @@ mod form;
 mod icon;
 mod meter;
 mod plot;
+mod prose;
 mod rows;
 mod schema_form;
 mod steps;
@@ -34,6 +35,7 @@ pub use self::{
     icon::icon,
     meter::meter,
     plot::{Marks, Plot, Series},
+    prose::prose,
     rows::rows,
     schema_form::{Filled, SchemaForm},
     steps::steps,

@@ -1,11 +1,14 @@
 //! What a person says of themselves: name, e-mail and password.
 
+use std::time::Duration;
+
 use resly_core::{boxed, error::StoreError, id::PersonId, member::Person};
-use resly_store::{PersonChange, PersonError, SignInMethod};
+use resly_store::{AttemptError, PersonChange, PersonError, SignInMethod};
 
 use super::{
     Session,
     password::{self, HashingError},
+    sign_in::{self, WINDOW},
 };
 use crate::{App, FieldError, check_name};
 
@@ -28,6 +31,8 @@ pub enum ProfileError {
     EmailTaken,
     #[error("the old password is wrong")]
     WrongPassword,
+    #[error("the old password was wrong too often; try again in {} minutes", .retry_after.as_secs().div_ceil(60))]
+    TooManyAttempts { retry_after: Duration },
     #[error("this session has ended; sign in again")]
     Ended,
     #[error(transparent)]
@@ -90,6 +95,13 @@ pub async fn set_password(app: &App, session: &Session, old: Option<&str>, new: 
     let stored = app.store.person(session.person.id).await?.ok_or(ProfileError::Ended)?;
     let method = app.store.sign_in_method(session.id).await?.ok_or(ProfileError::Ended)?;
     if stored.password_hash.is_some() && method != SignInMethod::Link {
+        // Who has stolen a session guesses no faster than at the sign-in.
+        sign_in::count_old_password(app, session).await.map_err(|error| match error {
+            AttemptError::TooMany { since } => {
+                ProfileError::TooManyAttempts { retry_after: since.plus(WINDOW).since(app.clock.now()) }
+            }
+            AttemptError::Store(error) => ProfileError::Store(error),
+        })?;
         let matches = app.passwords.matches(old.unwrap_or_default(), stored.password_hash.clone()).await?;
         if !matches {
             return Err(ProfileError::WrongPassword);

@@ -159,6 +159,14 @@ async fn count_attempt(app: &App, email: &str, client: &Client) -> Result<Subjec
     }
 }
 
+/// Counts an old password that somebody gives who is signed in: for the person and for the session.
+pub(super) async fn count_old_password(app: &App, session: &Session) -> Result<(), AttemptError> {
+    let of = |kind, id: Uuid| AttemptLimit { subject: subject(kind, &id.to_string()), most: EMAIL_ATTEMPTS };
+    let limits = [of("password of", session.person.id.0), of("password in", session.id.0)];
+    let now = app.clock.now();
+    app.store.count_sign_in_attempt(limits, now.minus(WINDOW), now).await
+}
+
 fn subject(kind: &str, text: &str) -> Uuid {
     let mut hash = Sha256::new();
     hash.update(kind);

@@ -24,7 +24,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Table, Tone, badge, date, dialog, facts, form, strip, when},
+    parts::{Table, Tone, badge, button, date, dialog, facts, form, strip, when},
     reply,
 };
 
@@ -60,6 +60,7 @@ fn switches(member: &Member, setup: &ConnectionSetup) -> Markup {
     html! {
         a href=(setup::path(setup, SetupStep::Test)) class="button" { "Test" }
         @if connection.status == ConnectionStatus::Enabled {
+            (button("/console/playground", "Ask about it"))
             (form(&member.form_token, &to("disable"), &html! { button class="button" { "Disable" } }))
         } @else if setup.next() == Some(SetupStep::Enable) {
             (form(&member.form_token, &to("enable"), &html! { button class="button primary" { "Enable" } }))

@@ -18,7 +18,7 @@ use crate::{
     frame::Page,
     member::Member,
     pages::connections::words,
-    parts::{Table, Tone, badge, button, date, facts, icon},
+    parts::{Table, Tone, badge, button, date, facts, icon, prose},
 };
 
 #[derive(Deserialize)]
@@ -100,7 +100,7 @@ fn about(found: &FoundConnector) -> Markup {
 fn actions(all: &[Action]) -> Markup {
     let mut table = Table::new("Actions", &["Action", "What it does", ""]);
     for action in all {
-        table.row(vec![html! { (action.title) }, html! { (action.description) }, effect(action)]);
+        table.row(vec![html! { (action.title) }, prose(&action.description), effect(action)]);
     }
     table.draw()
 }

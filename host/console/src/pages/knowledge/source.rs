@@ -29,7 +29,7 @@ use crate::{
     member::Member,
     mistakes::Mistakes,
     numbers::{counted, every, thousands},
-    parts::{Table, confirm, date, facts, icon, when},
+    parts::{Table, button, confirm, date, facts, icon, when},
     reply,
 };
 
@@ -96,8 +96,10 @@ async fn draw(
         (passages_of(&path, source, &passages, asked.from))
         (cited_by(&path, &cited))
     };
-    let actions =
-        if member.may(Permission::Manage) { delete_button(&member, source, &path) } else { Markup::default() };
+    let actions = html! {
+        @if member.may(Permission::Converse) { (button("/console/playground", "Ask about it")) }
+        @if member.may(Permission::Manage) { (delete_button(&member, source, &path)) }
+    };
     let page = Page::new(member, source.title.clone(), body).above("/console/knowledge", "Knowledge").actions(actions);
     Ok(page)
 }

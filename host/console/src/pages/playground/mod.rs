@@ -5,6 +5,8 @@
 mod answer;
 mod stream;
 
+use std::collections::BTreeSet;
+
 use axum::{
     extract::{Query, State},
     response::{IntoResponse, Response},
@@ -14,12 +16,14 @@ use http::{HeaderMap, header};
 use maud::{Markup, html};
 use resly_core::{
     connector::{available::AvailableAction, connection::Environment},
+    id::ConnectionId,
     principal::KeyKind,
     turn::OfferedTools,
 };
 use resly_http::{Api, problem::Problem};
 use resly_service::playground::{self, Asked, PlaygroundQuestion};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     access::Agent,
@@ -35,6 +39,8 @@ use crate::{
 const PATH: &str = "/console/playground";
 const SERVER: &str = "server";
 const SITE: &str = "site";
+/// Examples of a connection's sample data that are named.
+const SAMPLES: usize = 4;
 
 #[derive(Deserialize)]
 pub struct Parameters {
@@ -160,21 +166,41 @@ fn used(offered: &OfferedTools) -> Markup {
         section class="panel" {
             h2 { "What answers use" }
             ul class="list" {
-                li { a href="/console/knowledge" { "Your knowledge" } " " span class="quiet" { "passages that fit the question" } }
+                li { a href="/console/knowledge" { "Your knowledge" } ": " span class="quiet" { "passages that fit the question" } }
                 @for (action, count) in &connections {
                     li {
                         a href={ "/console/connections/" (action.connection) } { (action.name) } " "
                         (environment(action.environment)) " "
                         span class="quiet" { (counted(*count, "action")) }
+                        @if action.environment == Environment::Sandbox { (samples(offered, action.connection)) }
                     }
                 }
             }
-            @if connections.is_empty() { p class="quiet" { "No connection is offered to this kind of key." } }
+            @if connections.is_empty() {
+                p class="quiet" { "No connection is offered to this kind of key. " a href="/console/connectors" { "See the connectors" } }
+            }
             @if real {
                 p class="notice warn" { (icon("warn")) "Production connections reach your real systems. What changes something there is confirmed first, unless the connection allows it at once." }
             }
         }
     }
+}
+
+/// What may be asked of a connection's sample data: the examples of its actions' inputs.
+fn samples(offered: &OfferedTools, connection: ConnectionId) -> Markup {
+    let actions = offered.actions.iter().filter(|action| action.connection == connection);
+    let examples: BTreeSet<&str> = actions.flat_map(|action| examples(&action.action.input)).collect();
+    let texts: Vec<&str> = examples.into_iter().take(SAMPLES).collect();
+    html! { @if !texts.is_empty() { p class="hint" { "Its sample data knows, for instance, " (texts.join(", ")) "." } } }
+}
+
+/// The first example of each member of an input that is a text.
+fn examples(input: &Value) -> impl Iterator<Item = &str> {
+    let members = input.get("properties").and_then(Value::as_object);
+    members
+        .into_iter()
+        .flat_map(|members| members.values())
+        .filter_map(|member| member.get("examples")?.get(0)?.as_str())
 }
 
 pub fn environment(environment: Environment) -> Markup {

@@ -36,7 +36,7 @@ use crate::{
         },
         connectors::show::effect,
     },
-    parts::{Filled, SchemaForm, check, form},
+    parts::{Filled, SchemaForm, check, form, prose},
 };
 
 pub async fn page(
@@ -75,7 +75,7 @@ fn draw(
         div class="columns" {
             section class="panel" {
                 div class="panel-head" { h2 { (action.title) } (effect(action)) }
-                p class="quiet" { (action.description) }
+                p class="quiet" { (prose(&action.description)) }
                 p class="hint" { (where_it_asks(connection.environment, &setup.manifest().name)) }
                 @for mistake in elsewhere { p class="mistake" role="alert" { (mistake.message) } }
                 @if member.may(Permission::Manage) {

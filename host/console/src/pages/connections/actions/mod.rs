@@ -8,7 +8,13 @@ use maud::html;
 use resly_http::Api;
 
 use super::{Tab, frame, open};
-use crate::{access::Viewer, error::PageError, frame::Page, pages::connectors::show::effect, parts::Table};
+use crate::{
+    access::Viewer,
+    error::PageError,
+    frame::Page,
+    pages::connectors::show::effect,
+    parts::{Table, prose},
+};
 
 pub async fn page(Viewer(member): Viewer, State(api): State<Api>, Path(id): Path<String>) -> Result<Page, PageError> {
     let setup = open(&api, &member, &id).await?;
@@ -18,7 +24,7 @@ pub async fn page(Viewer(member): Viewer, State(api): State<Api>, Path(id): Path
         let path = format!("{}/{}", Tab::Actions.path(connection.id), action.id);
         table.row(vec![
             html! { a href=(path) { (action.title) } },
-            html! { (action.description) },
+            prose(&action.description),
             effect(action),
             html! { @if connection.mappings.contains_key(&action.id) { "your own" } },
         ]);
