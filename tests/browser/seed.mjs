@@ -145,6 +145,11 @@ export async function seed(strings, urls) {
   taken.links = (await each(urls, (url, at) => api('POST', '/api/admin/sources', { title: `link ${at}`, text: url, url }))).length;
   Object.assign(taken, await connectors(api, strings));
   taken.conversations = await conversations(api, strings);
+  const { answer: { conversations: listed } } = await api('GET', '/api/admin/conversations?limit=10');
+  const of = (at) => `/api/admin/conversations/${listed[at % listed.length].id}`;
+  await each(strings, (note, at) => api('POST', `${of(at)}/notes`, { note }));
+  await each(strings.slice(0, 100), (tag, at) => api('POST', `${of(at)}/tags`, { add: [tag] }));
+  await each(strings.slice(0, 100), (body, at) => api('POST', '/api/admin/canned-replies', { name: `reply-${at}`, body }));
   const synonyms = { sets: chunks(strings.filter((text) => text.length < 90), 20).slice(0, 20) };
   await api('PUT', '/api/admin/synonyms', synonyms);
   await each(strings.slice(0, 20), (name, at) => api('POST', '/api/admin/publishers', {

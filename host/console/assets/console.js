@@ -51,6 +51,7 @@ addEventListener("pageshow", () => {
 });
 
 // What only some pages need.
+if (document.querySelector("select[name=canned]")) import("./canned.js");
 if (document.querySelector("[data-until]")) import("./countdown.js");
 if (document.querySelector("[data-playground]")) import("./playground.js");
 if (document.querySelector("[data-refresh]")) import("./refresh.js");

@@ -28,9 +28,10 @@ const fn script(name: &'static str, text: &'static str) -> Asset {
     Asset { name, content_type: "text/javascript; charset=utf-8", text }
 }
 
-const ASSETS: [Asset; 8] = [
+const ASSETS: [Asset; 9] = [
     style("console.css", include_str!("../assets/console.css")),
     script("console.js", include_str!("../assets/console.js")),
+    script("canned.js", include_str!("../assets/canned.js")),
     script("countdown.js", include_str!("../assets/countdown.js")),
     script("live.js", include_str!("../assets/live.js")),
     script("playground.js", include_str!("../assets/playground.js")),

@@ -87,16 +87,26 @@ fn connectors() -> Router<Api> {
 
 /// Conversations and tickets.
 fn inbox() -> Router<Api> {
-    use pages::inbox::{conversation, conversations, ticket, tickets};
+    use pages::inbox::{canned_replies, conversation, conversations, handling, ticket, tickets};
 
     Router::new()
         .route("/console/conversations", get(conversations::page))
+        .route("/console/conversations/availability", post(handling::set_availability))
+        .route("/console/conversations/bulk", post(handling::change_many))
         .route("/console/conversations/{id}", get(conversation::page))
         .route("/console/conversations/{id}/transcript", get(conversation::live))
         .route("/console/conversations/{id}/take", post(conversation::take))
         .route("/console/conversations/{id}/reply", post(conversation::say))
         .route("/console/conversations/{id}/return", post(conversation::give_back))
         .route("/console/conversations/{id}/close", post(conversation::close))
+        .route("/console/conversations/{id}/canned", post(handling::insert_canned))
+        .route("/console/conversations/{id}/notes", post(handling::note))
+        .route("/console/conversations/{id}/tags", post(handling::tag))
+        .route("/console/conversations/{id}/snooze", post(handling::snooze))
+        .route("/console/conversations/{id}/merge", post(handling::merge))
+        .route("/console/canned-replies", get(canned_replies::page).post(canned_replies::create))
+        .route("/console/canned-replies/{id}", post(canned_replies::change))
+        .route("/console/canned-replies/{id}/delete", post(canned_replies::delete))
         .route("/console/tickets", get(tickets::page).post(tickets::create))
         .route("/console/tickets/new", get(tickets::new_page))
         .route("/console/tickets/{id}", get(ticket::page).post(ticket::change))
@@ -142,6 +152,7 @@ fn account() -> Router<Api> {
         .route("/console/account/sessions/{id}", post(security::end_session))
         .route("/console/account/audit", get(security::audit))
         .route("/console/account/audit.csv", get(security::audit_csv))
+        .route("/console/account/audit/retention", post(security::set_retention))
         .route("/console/invitation", get(invitation::page).post(invitation::accept))
 }
 

@@ -22,6 +22,7 @@ pub const MENU: &[(&str, &[Section])] = &[
         &[
             section("/console/conversations", "Conversations", Permission::View),
             section("/console/tickets", "Tickets", Permission::View),
+            section("/console/canned-replies", "Canned replies", Permission::View),
         ],
     ),
     (

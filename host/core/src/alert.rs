@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::{
     connector::{
@@ -12,7 +13,9 @@ use crate::{
         failure_reason::FailureReason,
         health::{Health, HealthState},
     },
-    id::{AlertId, ConnectionId},
+    conversation::handover::{ConversationState, HandoverSource},
+    id::{AlertId, ConnectionId, ConversationId, TicketId},
+    ticket::TicketFields,
     time::Timestamp,
 };
 
@@ -86,6 +89,16 @@ pub enum Event {
     PlanChanged,
     #[serde(rename = "subscription.changed")]
     SubscriptionChanged,
+    /// A conversation waits for a person, or an agent took it.
+    #[serde(rename = "conversation.handed_over")]
+    ConversationHandedOver,
+    /// The assistant answers in a conversation again.
+    #[serde(rename = "conversation.returned")]
+    ConversationReturned,
+    #[serde(rename = "ticket.created")]
+    TicketCreated,
+    #[serde(rename = "ticket.updated")]
+    TicketUpdated,
     /// Sent when an admin asks for it.
     #[serde(rename = "webhook.test")]
     WebhookTest,
@@ -93,7 +106,7 @@ pub enum Event {
 
 impl Event {
     /// The events that a webhook may subscribe to.
-    pub const CHOICE: [Self; 7] = [
+    pub const CHOICE: [Self; 11] = [
         Self::ConnectionNeedsAuth,
         Self::ConnectionFailing,
         Self::ConnectionRecovered,
@@ -101,6 +114,10 @@ impl Event {
         Self::UsageThreshold,
         Self::PlanChanged,
         Self::SubscriptionChanged,
+        Self::ConversationHandedOver,
+        Self::ConversationReturned,
+        Self::TicketCreated,
+        Self::TicketUpdated,
     ];
 
     /// The event of this name, if a webhook may subscribe to it.
@@ -117,6 +134,10 @@ impl Event {
             Self::UsageThreshold => "usage.threshold",
             Self::PlanChanged => "plan.changed",
             Self::SubscriptionChanged => "subscription.changed",
+            Self::ConversationHandedOver => "conversation.handed_over",
+            Self::ConversationReturned => "conversation.returned",
+            Self::TicketCreated => "ticket.created",
+            Self::TicketUpdated => "ticket.updated",
             Self::WebhookTest => "webhook.test",
         }
     }
@@ -251,6 +272,24 @@ pub fn alert_data(
     })
 }
 
+/// The data of an event about who answers in a conversation. What was said isn't in it.
+pub fn conversation_data(
+    id: ConversationId,
+    state: ConversationState,
+    by: Option<HandoverSource>,
+    assignee: Option<Uuid>,
+) -> Value {
+    json!({"conversation": id, "state": state, "handed_over_by": by, "assignee": assignee})
+}
+
+/// The data of an event about a ticket. What it is about isn't in it.
+pub fn ticket_data(id: TicketId, conversation: Option<ConversationId>, fields: &TicketFields) -> Value {
+    json!({
+        "ticket": id, "conversation": conversation, "status": fields.status, "priority": fields.priority,
+        "assignee": fields.assignee, "due_at": fields.due_at,
+    })
+}
+
 impl AlertSubject {
     /// The JSON of this connection in an event.
     pub fn data(&self) -> Value {
@@ -268,8 +307,6 @@ pub fn wait_after(tries: u32, chance: u8) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::connector::health::{HealthSignal, Schedule};
 

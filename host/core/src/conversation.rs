@@ -1,8 +1,9 @@
-//! Conversations: their messages, how a client's history is matched with the stored one ([`merge`]), and who answers
-//! ([`handover`]).
+//! Conversations: their messages, how a client's history is matched with the stored one ([`merge`]), who answers
+//! ([`handover`]), and what the visitor is told of it ([`notice`]).
 
 pub mod handover;
 mod merge;
+pub mod notice;
 
 pub use self::merge::{Merge, merge};
 

@@ -41,7 +41,7 @@ names! {
     Environment = resly_core::connector::connection::Environment { Sandbox, Production }
     Event = resly_core::alert::Event {
         ConnectionNeedsAuth, ConnectionFailing, ConnectionRecovered, CredentialExpiring, UsageThreshold, PlanChanged,
-        SubscriptionChanged, WebhookTest,
+        SubscriptionChanged, ConversationHandedOver, ConversationReturned, TicketCreated, TicketUpdated, WebhookTest,
     }
     FaultKind = resly_core::connector::fault::FaultKind {
         InvalidInput, NotFound, Upstream, NeedsAuth, RateLimited, Internal, Trap, Fuel, Deadline, Memory, TooLarge,

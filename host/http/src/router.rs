@@ -67,6 +67,7 @@ fn api() -> OpenApiRouter<Api> {
     OpenApiRouter::default()
         .merge(chat())
         .merge(organization())
+        .merge(inbox())
         .merge(connectors())
         .merge(connections())
         .merge(operators())
@@ -86,8 +87,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, audit, conversations, crawls, deletions, handover, invitations, keys, logs, members, plan,
-        sources, synonyms, tickets, usage, usage_history, vault, webhook, workflows,
+        alerts, approvals, audit, crawls, deletions, invitations, keys, logs, members, plan, sources, synonyms, usage,
+        usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()
@@ -99,6 +100,7 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(invitations::create, invitations::list))
         .routes(routes!(invitations::delete))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::retention, audit::set_retention))
         .routes(routes!(sources::texts::create, sources::texts::put, sources::list))
         .routes(routes!(sources::get, sources::texts::replace, sources::delete))
         .routes(routes!(sources::files::upload))
@@ -123,16 +125,30 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(plan::get, plan::change))
         .routes(routes!(vault::get))
         .routes(routes!(vault::rotate))
+        .routes(routes!(deletions::create))
+        .routes(routes!(deletions::list))
+        .routes(routes!(deletions::get))
+}
+
+/// Conversations that people answer, and tickets.
+fn inbox() -> OpenApiRouter<Api> {
+    use admin::{canned_replies, conversations, handling, handover, tickets};
+
+    OpenApiRouter::default()
         .routes(routes!(conversations::list))
         .routes(routes!(conversations::get))
         .routes(routes!(handover::assign))
         .routes(routes!(handover::reply))
         .routes(routes!(handover::give_back))
         .routes(routes!(handover::close))
+        .routes(routes!(handling::note))
+        .routes(routes!(handling::tag))
+        .routes(routes!(handling::snooze))
+        .routes(routes!(handling::merge))
+        .routes(routes!(handling::bulk))
+        .routes(routes!(canned_replies::list, canned_replies::create))
+        .routes(routes!(canned_replies::replace, canned_replies::delete))
         .routes(routes!(tickets::list))
-        .routes(routes!(deletions::create))
-        .routes(routes!(deletions::list))
-        .routes(routes!(deletions::get))
 }
 
 /// The catalogue.

@@ -43,7 +43,7 @@ use resly_service::{
     catalogue::ConnectorCatalog,
     cluster::{Cluster, ClusterError, changes::Changes},
     component_store::ComponentStore,
-    crawls,
+    crawls, inbox,
     keyring::Keyring,
     members::Passwords,
     outbound::{CredentialSealer, EgressFactory, WrappedKeys},
@@ -151,6 +151,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     let host_key = secrets::host_key(&wrapping, &store, &*random).await?;
     // The tables are up to date, and what hosts need of them is there.
     let store = if config.read_only { store.read_only() } else { store };
+    let store = store.detect_languages(inbox::search::language_of);
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let cluster =
         Cluster::new(store.clone(), host_key, config.internal_url.clone(), Arc::clone(&clock), Arc::clone(&random))?;

@@ -5,16 +5,16 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 use resly_core::metrics::names;
 use resly_service::{
-    App, checks,
+    App, audit, checks,
     cluster::{self, changes},
-    crawls, deletions, members, retention, sources, upload,
+    crawls, deletions, inbox, members, retention, sources, upload,
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 /// Also how late passages are brought up to date.
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
-/// How late a check or a webhook's message may be.
+/// How late a check or a webhook's message may be, and a conversation found by what was said last.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
 /// How late a source is read that waits, and a crawl goes on.
 const READ_EVERY: Duration = Duration::from_secs(2);
@@ -52,6 +52,7 @@ enum Job {
     Renew,
     Tell,
     Refresh,
+    Index,
 }
 
 impl Job {
@@ -62,7 +63,15 @@ impl Job {
             return if shared { vec![Self::Renew] } else { Vec::new() };
         }
         let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
-        jobs.extend([Self::ReadFiles, Self::ReadPages, Self::Crawl, Self::Erase, Self::Sweep, Self::Objects]);
+        jobs.extend([
+            Self::ReadFiles,
+            Self::ReadPages,
+            Self::Crawl,
+            Self::Erase,
+            Self::Sweep,
+            Self::Objects,
+            Self::Index,
+        ]);
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
         // this host. Nor does SQLite derive anything from passages.
         if shared {
@@ -75,7 +84,7 @@ impl Job {
         match self {
             Self::Recover | Self::Objects | Self::Refresh => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
-            Self::Check | Self::Deliver => LOOK_EVERY,
+            Self::Check | Self::Deliver | Self::Index => LOOK_EVERY,
             Self::ReadFiles | Self::ReadPages | Self::Crawl => READ_EVERY,
             Self::Erase | Self::Sweep => ERASE_EVERY,
             Self::Cancel => CANCEL_EVERY,
@@ -106,6 +115,7 @@ impl Job {
                 Self::Renew => renew(&app).await,
                 Self::Tell => tell(&app).await,
                 Self::Refresh => refresh(&app).await,
+                Self::Index => index(&app).await,
             };
             self.measure(ok, &app);
         }
@@ -136,6 +146,7 @@ impl Job {
             Self::Renew => "renew",
             Self::Tell => "tell",
             Self::Refresh => "refresh",
+            Self::Index => "index",
         }
     }
 }
@@ -185,6 +196,10 @@ async fn expire(app: &Arc<App>) -> bool {
     }
     let sign_ins =
         logged(members::forget_ended(app).await, "sessions and invitations that have ended could not be deleted");
+    let audited = logged(audit::expire(app).await, "old entries of the audit log could not be deleted");
+    if let Some(audited @ 1..) = audited {
+        tracing::info!(audited, "deleted old entries of the audit log");
+    }
     let warned = logged(store.warn_of_expiry(now).await, "credentials that end could not be looked for");
     calls.is_some()
         && conversations.is_some()
@@ -192,6 +207,7 @@ async fn expire(app: &Arc<App>) -> bool {
         && uploads.is_some()
         && sources.is_some()
         && sign_ins.is_some()
+        && audited.is_some()
         && warned.is_some()
 }
 
@@ -256,6 +272,11 @@ async fn delete_objects(app: &Arc<App>) -> bool {
 async fn refresh(app: &Arc<App>) -> bool {
     logged(sources::refresh_passages(app).await, "words and vectors for SQL could not be derived from passages")
         .is_some()
+}
+
+/// Brings the index of the words of conversations up to date.
+async fn index(app: &Arc<App>) -> bool {
+    logged(inbox::search::index(app).await, "conversations could not be read for the index of words").is_some()
 }
 
 /// Makes some steps of the crawls that are due.

@@ -1,13 +1,15 @@
 //! The audit log of an organization, as pages and as CSV.
 
+use std::{ops::RangeInclusive, time::Duration};
+
 use resly_core::{boxed, error::StoreError, id::OrganizationId, time::Timestamp};
 pub use resly_store::AuditEntry;
-use resly_store::{AuditQuery, Cursor};
+use resly_store::{AUDIT_DAYS, AuditQuery, Cursor};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    App,
+    App, FieldError,
     csv::{Cell, Csv},
 };
 
@@ -36,6 +38,50 @@ pub async fn list(
 ) -> Result<Vec<AuditEntry>, StoreError> {
     let AuditFilter { actor, action, subject, from, to } = filter;
     app.store.audit_log(organization, AuditQuery { actor, action, subject, from, to, before, limit }).await
+}
+
+/// The fewest and the most days that an organization may keep its entries.
+pub const DAYS: RangeInclusive<u32> = 30..=3650;
+/// Between two transactions, so that chats come first.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How many days the organization keeps an entry.
+#[boxed]
+pub async fn days(app: &App, organization: OrganizationId) -> Result<u32, StoreError> {
+    Ok(app.store.audit_days(organization).await?.unwrap_or(AUDIT_DAYS))
+}
+
+/// Sets how many days the organization keeps an entry. `None`: as the host does.
+#[boxed]
+pub async fn set_days(app: &App, organization: OrganizationId, days: Option<u32>) -> Result<(), RetentionError> {
+    if days.is_some_and(|days| !DAYS.contains(&days)) {
+        let message = format!("{} to {} days are expected", DAYS.start(), DAYS.end());
+        return Err(RetentionError::Invalid(vec![FieldError::new("days", message)]));
+    }
+    Ok(app.store.set_audit_days(organization, days).await?)
+}
+
+/// Why the time that entries are kept isn't set.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    #[error("{} mistakes in what was sent", .0.len())]
+    Invalid(Vec<FieldError>),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Deletes what is older than it is kept, in short transactions. Any number of hosts may do it at once.
+#[boxed]
+pub async fn expire(app: &App) -> Result<u64, StoreError> {
+    let mut deleted = 0;
+    loop {
+        let some = app.store.expire_audit_log(app.clock.now()).await?;
+        deleted += some;
+        if some == 0 {
+            return Ok(deleted);
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 const COLUMNS: [&str; 10] = [

@@ -5,6 +5,7 @@ mod renewals;
 use std::collections::BTreeMap;
 
 use resly_core::{
+    actor::Actor,
     boxed,
     connector::{
         account::{Account, AccountKey, AccountTerms, RenewalFailure, Renewed, SealedCredentials},
@@ -14,9 +15,11 @@ use resly_core::{
     id::{ConnectionId, OrganizationId},
     time::Timestamp,
 };
+use serde::Serialize;
 
 use crate::{
     Store,
+    audit::{Author, Subject, view},
     columns::{returning, select},
     error::failed,
     sql::{Conn, execute, row, rows},
@@ -55,6 +58,12 @@ impl AccountRow {
             authorized_at: self.authorized_at.0,
         }
     }
+}
+
+/// What the audit log shows of an organization's own account. Those of visitors aren't in it.
+#[derive(Serialize)]
+struct AccountView<'a> {
+    scope: Option<&'a str>,
 }
 
 /// An account with its connection.
@@ -230,8 +239,19 @@ impl Store {
         new: Renewed,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        let by = Author::current();
         self.write(key.organization, "keep a connected account", move |mut db| {
-            Box::pin(async move { Ok(put(&mut db, &key, revision, &new, now).await?) })
+            Box::pin(async move {
+                let kept = put(&mut db, &key, revision, &new, now).await?;
+                if kept && key.visitor.is_none() {
+                    // Whoever gave the authorization came from the service, and is nobody whom the host knows.
+                    let by = if by.is_known() { by } else { Author::of(Actor::system("authorization", now)) };
+                    let after = view(&AccountView { scope: new.terms.scope.as_deref() })?;
+                    let subject = Subject::by_id(key.connection);
+                    by.created(&mut db, key.organization, "account.connect", subject, after).await?;
+                }
+                Ok(kept)
+            })
         })
         .await
     }
@@ -240,8 +260,17 @@ impl Store {
     /// will fail.
     #[boxed]
     pub async fn delete_account(&self, key: AccountKey) -> Result<Option<Account>, StoreError> {
+        let by = Author::current();
         self.write(key.organization, "forget an account", move |mut db| {
-            Box::pin(async move { Ok(delete(&mut db, &key).await?) })
+            Box::pin(async move {
+                let deleted = delete(&mut db, &key).await?;
+                if let Some(account) = deleted.as_ref().filter(|_| key.visitor.is_none()) {
+                    let before = view(&AccountView { scope: account.terms.scope.as_deref() })?;
+                    let subject = Subject::by_id(key.connection);
+                    by.deleted(&mut db, key.organization, "account.disconnect", subject, before).await?;
+                }
+                Ok(deleted)
+            })
         })
         .await
     }

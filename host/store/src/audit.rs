@@ -16,12 +16,13 @@ use uuid::Uuid;
 
 use crate::{
     Store,
-    error::failed,
+    error::{OperationError, failed},
     page::Cursor,
     query::Query,
     row_id::row_id,
-    sql::{Conn, execute},
-    types::{Id, Json, Text, Time, named},
+    row_scope::RowScope,
+    sql::{Conn, execute, row, rows},
+    types::{Count, Id, Json, Text, Time, named},
 };
 
 /// One change.
@@ -92,6 +93,16 @@ impl Author {
 
     pub fn of(actor: Actor) -> Self {
         Self(Some(Arc::new(actor)))
+    }
+
+    /// For what is no change of anybody's.
+    pub fn nobody() -> Self {
+        Self(None)
+    }
+
+    /// The organization of the member or the key, which keeps what they change of the host.
+    pub fn organization(&self) -> Option<OrganizationId> {
+        self.0.as_ref().and_then(|actor| actor.organization)
     }
 
     /// Whether entries are written at all.
@@ -171,6 +182,11 @@ impl Author {
     }
 }
 
+#[derive(Serialize)]
+struct RetentionView {
+    days: Option<i64>,
+}
+
 /// What an entry shows of a row.
 pub(crate) fn view(row: &impl Serialize) -> Result<Value, sqlx::Error> {
     serde_json::to_value(row).map_err(|error| sqlx::Error::Encode(error.into()))
@@ -224,7 +240,71 @@ impl EntryRow {
     }
 }
 
+/// How many days an entry is kept where an organization has no number of its own.
+pub const AUDIT_DAYS: u32 = 400;
+/// Entries that one transaction deletes.
+const EXPIRED: i64 = 200;
+const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
+
 impl Store {
+    /// How many days the organization keeps an entry. `None`: as the host does.
+    #[boxed]
+    pub async fn audit_days(&self, organization: OrganizationId) -> Result<Option<u32>, StoreError> {
+        let doing = "read how long the audit log is kept";
+        let mut db = self.reader(organization, doing).await?;
+        let sql = "SELECT audit_days FROM organizations WHERE id = $1";
+        let found = row!(db, (Option<Count>,), sql, Id(organization.0)).map_err(failed(doing))?;
+        Ok(found.and_then(|(days,)| days).map(|days| u32::try_from(days.0).unwrap_or(u32::MAX)))
+    }
+
+    /// Sets how many days the organization keeps an entry.
+    #[boxed]
+    pub async fn set_audit_days(&self, organization: OrganizationId, days: Option<u32>) -> Result<(), StoreError> {
+        let by = Author::current();
+        self.write(organization, "set how long the audit log is kept", move |mut db| {
+            Box::pin(async move {
+                let db = &mut db;
+                let sql = "SELECT audit_days FROM organizations WHERE id = $1";
+                let before = row!(db, (Option<i64>,), sql, Id(organization.0))?.and_then(|(days,)| days);
+                let sql = "UPDATE organizations SET audit_days = $2 WHERE id = $1";
+                execute!(db, sql, Id(organization.0), days.map(i64::from))?;
+                let (before, after) =
+                    (view(&RetentionView { days: before })?, view(&RetentionView { days: days.map(i64::from) })?);
+                Ok(by.changed(db, organization, "audit.retention", Subject::only(), before, after).await?)
+            })
+        })
+        .await
+    }
+
+    /// Deletes some of the entries that are older than they are kept. Returns how many there were; none when all are gone.
+    #[boxed]
+    pub async fn expire_audit_log(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let doing = "delete old entries of the audit log";
+        let oldest = "SELECT id, COALESCE(audit_days, $1),
+                          (SELECT MIN(created_at) FROM audit_log a WHERE a.organization_id = organizations.id)
+                      FROM organizations";
+        let mut db = self.reader(RowScope::Host, doing).await?;
+        let found = rows!(db, (Id, i64, Option<Time>), oldest, i64::from(AUDIT_DAYS)).map_err(failed(doing))?;
+        drop(db);
+        let cutoff = |days: i64| Timestamp::from_micros(now.micros().saturating_sub(days.saturating_mul(DAY_MICROS)));
+        let due = found.into_iter().map(|(id, days, oldest)| (id, cutoff(days), oldest));
+        let due: Vec<_> = due.filter(|(_, cutoff, oldest)| oldest.is_some_and(|oldest| oldest.0 < *cutoff)).collect();
+        let mut deleted = 0;
+        for (organization, cutoff, _) in due {
+            deleted += self
+                .write(OrganizationId(organization.0), doing, move |mut db| {
+                    Box::pin(async move {
+                        let sql = "DELETE FROM audit_log WHERE id IN (
+                                       SELECT id FROM audit_log WHERE organization_id = $1 AND created_at < $2
+                                       ORDER BY created_at, id LIMIT $3)";
+                        Ok::<_, OperationError<StoreError>>(execute!(db, sql, organization, Time(cutoff), EXPIRED)?)
+                    })
+                })
+                .await?;
+        }
+        Ok(deleted)
+    }
+
     /// The organization's entries, newest first.
     #[boxed]
     pub async fn audit_log(

@@ -1,6 +1,8 @@
 //! Conversations and their visitors: a turn finds or creates them, an admin reads and lists them.
 
 mod list;
+mod merge;
+mod words;
 
 use resly_core::{
     approval::ChatClient,
@@ -20,14 +22,20 @@ use crate::{
     Store,
     error::failed,
     messages::{ALL, MessageRow},
+    notes::{self, ConversationNote},
     row_id::row_id,
     sql::{Conn, row, rows},
-    types::{Id, Text, Time, named},
+    types::{Id, Json, Text, Time, named},
 };
 
 #[cfg(test)]
 pub(crate) use self::list::list;
-pub use self::list::{ConversationQuery, ConversationSummary};
+pub(crate) use self::merge::follow;
+pub use self::{
+    list::{Assigned, ConversationQuery, ConversationSummary},
+    merge::MergeError,
+    words::{IndexedConversation, UnindexedConversation, WordGroups},
+};
 
 /// A whole conversation.
 #[derive(Clone, Debug)]
@@ -37,6 +45,11 @@ pub struct ConversationRecord {
     pub visitor: Option<String>,
     pub created_at: Timestamp,
     pub handling: Handling,
+    pub tags: Vec<String>,
+    /// Conversations of the visitor that were merged into this one.
+    pub merged_from: Vec<ConversationId>,
+    /// Oldest first.
+    pub notes: Vec<ConversationNote>,
     /// In order, with the superseded ones.
     pub messages: Vec<Message>,
 }
@@ -52,6 +65,10 @@ pub struct Handling {
     /// What it was about then, for the agent.
     pub summary: Option<String>,
     pub closed_at: Option<Timestamp>,
+    /// Until when nobody has to look at it. The visitor's next message ends that.
+    pub snoozed_until: Option<Timestamp>,
+    /// The conversation in which this one goes on.
+    pub merged_into: Option<ConversationId>,
 }
 
 #[derive(sqlx_macros::FromRow)]
@@ -64,6 +81,9 @@ struct RecordRow {
     handed_over_at: Option<Time>,
     summary: Option<String>,
     closed_at: Option<Time>,
+    snoozed_until: Option<Time>,
+    merged_into: Option<Id>,
+    tags: Json<Vec<String>>,
 }
 
 impl RecordRow {
@@ -75,6 +95,8 @@ impl RecordRow {
             handed_over: by.zip(self.handed_over_at.map(|at| at.0)),
             summary: self.summary.clone(),
             closed_at: self.closed_at.map(|at| at.0),
+            snoozed_until: self.snoozed_until.map(|at| at.0),
+            merged_into: self.merged_into.map(|id| ConversationId(id.0)),
         })
     }
 }
@@ -88,6 +110,25 @@ pub(crate) struct LockedConversation {
     pub is_new: bool,
     /// Who answers in it.
     pub state: ConversationState,
+    /// Where it goes on.
+    pub merged_into: Option<ConversationId>,
+    /// Whether the turn was meant for a conversation that was merged into this one.
+    pub is_merged: bool,
+}
+
+/// `state` after a visitor's message.
+macro_rules! reopened {
+    ($of:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $of,
+            "state = 'closed' AND ",
+            $of,
+            "merged_into IS NULL THEN 'ai' ELSE ",
+            $of,
+            "state END"
+        )
+    };
 }
 
 /// Finds a conversation by the client's name, under its key's lineage and visitor, or creates it. Locks it for `places`
@@ -105,15 +146,19 @@ pub(crate) async fn make(
 ) -> Result<Option<LockedConversation>, sqlx::Error> {
     let held = row!(
         db,
-        (Id, i64, String),
-        "INSERT INTO conversations
+        (Id, i64, String, Option<Id>),
+        concat!(
+            "INSERT INTO conversations
              (id, organization_id, key_id, name, visitor_id, next_position, created_at, updated_at)
          VALUES ($1, $2, COALESCE((SELECT lineage FROM api_keys WHERE id = $3), $3), $4, $5, $6, $7, $7)
          ON CONFLICT (key_id, COALESCE(visitor_id, key_id), name) WHERE name IS NOT NULL DO UPDATE
          SET next_position = conversations.next_position + excluded.next_position, updated_at = excluded.updated_at,
-             state = CASE WHEN conversations.state = 'closed' THEN 'ai' ELSE conversations.state END
+             snoozed_until = NULL, state = ",
+            reopened!("conversations."),
+            "
          WHERE conversations.organization_id = excluded.organization_id
-         RETURNING id, next_position, state",
+         RETURNING id, next_position, state, merged_into"
+        ),
         Id(id.0),
         Id(organization.0),
         Id(key.0),
@@ -122,9 +167,11 @@ pub(crate) async fn make(
         places,
         Time(now)
     )?;
-    held.map(|(held, next, state)| {
+    held.map(|(held, next, state, merged_into)| {
         let (id, is_new) = (ConversationId(held.0), held.0 == id.0);
-        Ok(LockedConversation { id, position: next - places, is_new, state: named(state)? })
+        let merged_into = merged_into.map(|id| ConversationId(id.0));
+        let (position, state) = (next - places, named(state)?);
+        Ok(LockedConversation { id, position, is_new, state, merged_into, is_merged: false })
     })
     .transpose()
 }
@@ -135,7 +182,7 @@ pub(crate) async fn make(
 /// A conversation without a visitor becomes that of the visitor who continues it. It then loses the client's name.
 /// Otherwise a client that uses the name without a visitor would read this visitor's messages.
 ///
-/// A closed conversation is the assistant's again.
+/// A closed conversation is the assistant's again, unless it was merged into another one. One that was snoozed comes back.
 pub(crate) async fn lock(
     db: &mut Conn<'_>,
     organization: OrganizationId,
@@ -146,21 +193,27 @@ pub(crate) async fn lock(
 ) -> Result<Option<LockedConversation>, sqlx::Error> {
     let held = row!(
         db,
-        (i64, String),
-        "UPDATE conversations SET next_position = next_position + $3, updated_at = $4,
-             state = CASE WHEN state = 'closed' THEN 'ai' ELSE state END,
+        (i64, String, Option<Id>),
+        concat!(
+            "UPDATE conversations SET next_position = next_position + $3, updated_at = $4, snoozed_until = NULL,
+             state = ",
+            reopened!(""),
+            ",
              name = CASE WHEN visitor_id IS NULL AND $5 IS NOT NULL THEN NULL ELSE name END,
              visitor_id = COALESCE(visitor_id, $5)
          WHERE id = $1 AND organization_id = $2 AND (visitor_id IS NULL OR visitor_id = $5)
-         RETURNING next_position, state",
+         RETURNING next_position, state, merged_into"
+        ),
         Id(id.0),
         Id(organization.0),
         places,
         Time(now),
         visitor
     )?;
-    held.map(|(next, state)| {
-        Ok(LockedConversation { id, position: next - places, is_new: false, state: named(state)? })
+    held.map(|(next, state, merged_into)| {
+        let merged_into = merged_into.map(|id| ConversationId(id.0));
+        let (position, state) = (next - places, named(state)?);
+        Ok(LockedConversation { id, position, is_new: false, state, merged_into, is_merged: false })
     })
     .transpose()
 }
@@ -237,6 +290,20 @@ const BY_ID: &str = concat!(
     "))"
 );
 
+/// A conversation's own columns. PostgreSQL has the tags as a list, SQLite as JSON.
+macro_rules! record {
+    ($tags:literal) => {
+        concat!(
+            "SELECT v.external_id AS visitor, c.created_at, c.state, c.assignee_id, c.handed_over_by, c.handed_over_at,
+                    c.summary, c.closed_at, c.snoozed_until, c.merged_into, ",
+            $tags,
+            " AS tags
+             FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
+             WHERE c.id = $1 AND c.organization_id = $2"
+        )
+    };
+}
+
 impl Store {
     /// A conversation with its messages. `None` when the organization has no such conversation.
     #[boxed]
@@ -247,24 +314,21 @@ impl Store {
     ) -> Result<Option<ConversationRecord>, StoreError> {
         let doing = "read a conversation";
         let mut db = self.reader(organization, doing).await?;
-        let found = row!(
-            db,
-            RecordRow,
-            "SELECT v.external_id AS visitor, c.created_at, c.state, c.assignee_id, c.handed_over_by, c.handed_over_at,
-                    c.summary, c.closed_at
-             FROM conversations c LEFT JOIN visitors v ON v.id = c.visitor_id
-             WHERE c.id = $1 AND c.organization_id = $2",
-            Id(id.0),
-            Id(organization.0)
-        )
-        .map_err(failed(doing))?;
+        let sql = db.conn().pick(record!("c.tags"), record!("to_jsonb(c.tags)"));
+        let found = row!(db, RecordRow, sql, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
         let Some(found) = found else { return Ok(None) };
         let handling = found.handling().map_err(failed(doing))?;
         let messages = rows!(db, MessageRow, ALL, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
         let messages = messages.into_iter().map(|row| row.placed().map(|placed| placed.message));
         let messages = messages.collect::<Result<_, _>>().map_err(failed(doing))?;
-        let RecordRow { visitor, created_at, .. } = found;
-        Ok(Some(ConversationRecord { id, visitor, created_at: created_at.0, handling, messages }))
+        let merged =
+            "SELECT id FROM conversations WHERE merged_into = $1 AND organization_id = $2 ORDER BY created_at, id";
+        let merged = rows!(db, (Id,), merged, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
+        let merged_from = merged.into_iter().map(|(id,)| ConversationId(id.0)).collect();
+        let notes = notes::of(&mut db.conn(), organization, id).await.map_err(failed(doing))?;
+        let RecordRow { visitor, created_at, tags: Json(tags), .. } = found;
+        let created_at = created_at.0;
+        Ok(Some(ConversationRecord { id, visitor, created_at, handling, tags, merged_from, notes, messages }))
     }
 
     /// The visitor of a conversation, by the id that the organization gave. `None` without one, or without such a
@@ -288,7 +352,8 @@ impl Store {
         Ok(found.map_err(failed(doing))?.map(|(visitor,)| visitor))
     }
 
-    /// A conversation by the client's name under its key's lineage and visitor, or else by its id.
+    /// A conversation by the client's name under its key's lineage and visitor, or else by its id. One that was merged leads
+    /// to where it goes on.
     pub(crate) async fn look_up_conversation(
         &self,
         person: &ChatClient,
@@ -307,7 +372,8 @@ impl Store {
         )
         .map_err(failed(doing))?;
         if let Some((id,)) = by_name {
-            return Ok(Some(ConversationId(id.0)));
+            let id = ConversationId(id.0);
+            return merge::target(&mut db.conn(), person.organization, id).await.map(Some).map_err(failed(doing));
         }
         let Ok(id) = Uuid::parse_str(name) else { return Ok(None) };
         let by_id = row!(
@@ -320,6 +386,8 @@ impl Store {
             person.visitor.as_deref().map(Text),
             person.kind == KeyKind::Secret
         );
-        Ok(by_id.map_err(failed(doing))?.map(|(id,)| ConversationId(id.0)))
+        let Some((id,)) = by_id.map_err(failed(doing))? else { return Ok(None) };
+        let id = ConversationId(id.0);
+        merge::target(&mut db.conn(), person.organization, id).await.map(Some).map_err(failed(doing))
     }
 }

@@ -25,8 +25,10 @@ pub use self::{
 pub(crate) use self::{links::KNOWN_LINKS, pages::NEXT_PAGE};
 use crate::{
     Store,
+    audit::Author,
     columns::columns,
     error::{OperationError, failed},
+    knowledge::audited,
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Json, Text, Time, named},
 };
@@ -164,8 +166,13 @@ impl Store {
         settings: CrawlSettings,
         now: Timestamp,
     ) -> Result<(CrawlId, bool), AddCrawlError> {
+        let by = Author::current();
         self.write(organization, "add a crawl", move |mut db| {
-            Box::pin(async move { put(&mut db, organization, id, &url, &settings, now).await })
+            Box::pin(async move {
+                let (id, is_new) = put(&mut db, organization, id, &url, &settings, now).await?;
+                audited::crawl(&mut db, &by, organization, id, &url, is_new).await?;
+                Ok((id, is_new))
+            })
         })
         .await
     }

@@ -1,26 +1,35 @@
 //! Who answers in a conversation: the assistant, or an agent who took it over. Each change is one transaction, which locks
-//! the conversation first.
+//! the conversation first. `handover/notice.rs` has what the visitor is told, `handover/pass_on.rs` what a merge does.
+
+mod notice;
+mod pass_on;
 
 use resly_core::{
+    alert::{Event, conversation_data, payload},
     boxed,
     conversation::{
         Message, MessageStatus,
-        handover::{ConversationState, HandOver, HandoverSource, summary},
+        handover::{ConversationState, HandOver, HandedOver, HandoverSource, summary},
+        notice::DetectLanguage,
     },
     error::StoreError,
     id::{ConversationId, MessageId, OrganizationId},
     model::Role,
     time::Timestamp,
 };
+use serde::Serialize;
 use uuid::Uuid;
 
+pub(crate) use self::{notice::notice_for, pass_on::pass_on};
 use crate::{
     Store,
+    audit::{Author, Subject, view},
     error::{OperationError, unexpected},
     messages,
     recover::{self, DeadTurn},
     sql::{Conn, execute, row, rows},
     types::{Id, Text, Time, named, without_nul},
+    webhooks,
 };
 
 /// Why a conversation isn't changed.
@@ -35,6 +44,8 @@ pub enum HandoverError {
     },
     #[error("no agent has this conversation; take it over first")]
     NotTaken { state: ConversationState },
+    #[error("the conversation was merged into another one; go on there")]
+    Merged,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -70,8 +81,13 @@ impl Store {
     /// gets it.
     #[boxed]
     pub async fn assign_conversation(&self, assignment: Assignment) -> Result<(), HandoverError> {
+        let by = Author::current();
         self.write(assignment.organization, "assign a conversation", move |mut db| {
-            Box::pin(async move { assign(&mut db, &assignment).await })
+            Box::pin(async move {
+                let before = assign(&mut db, &assignment).await?;
+                let after = Holder { state: ConversationState::Agent, assignee: assignment.assignee };
+                Ok(record(&mut db, &by, &assignment, "conversation.assign", &before, &after).await?)
+            })
         })
         .await
     }
@@ -93,17 +109,24 @@ impl Store {
         id: ConversationId,
         now: Timestamp,
     ) -> Result<(), HandoverError> {
+        let by = Author::current();
         self.write(organization, "give a conversation back", move |mut db| {
             Box::pin(async move {
                 let db = &mut db;
-                let state = lock(db, organization, id).await?.state;
+                let before = lock(db, organization, id).await?;
+                let state = before.state;
                 if !state.is_handed_over() {
                     return Err(OperationError::Refused(HandoverError::NotTaken { state }));
                 }
-                let sql = "UPDATE conversations SET state = 'ai', assignee_id = NULL, updated_at = $3
+                let sql =
+                    "UPDATE conversations SET state = 'ai', assignee_id = NULL, snoozed_until = NULL, updated_at = $3
                            WHERE id = $1 AND organization_id = $2";
                 execute!(db, sql, Id(id.0), Id(organization.0), Time(now))?;
-                Ok(())
+                let after = Holder { state: ConversationState::Ai, assignee: None };
+                tell(db, Event::ConversationReturned, organization, id, None, &after, now).await?;
+                let subject = Subject::by_id(id);
+                let (before, after) = (view(&before)?, view(&after)?);
+                Ok(by.changed(db, organization, "conversation.return", subject, before, after).await?)
             })
         })
         .await
@@ -117,21 +140,27 @@ impl Store {
         id: ConversationId,
         now: Timestamp,
     ) -> Result<(), HandoverError> {
+        let by = Author::current();
         self.write(organization, "close a conversation", move |mut db| {
             Box::pin(async move {
                 let db = &mut db;
-                lock(db, organization, id).await?;
-                let sql = "UPDATE conversations SET state = 'closed', closed_at = $3, updated_at = $3
+                let before = lock(db, organization, id).await?;
+                let sql =
+                    "UPDATE conversations SET state = 'closed', closed_at = $3, snoozed_until = NULL, updated_at = $3
                            WHERE id = $1 AND organization_id = $2 AND state <> 'closed'";
                 execute!(db, sql, Id(id.0), Id(organization.0), Time(now))?;
-                Ok(())
+                let after = Holder { state: ConversationState::Closed, ..before };
+                let subject = Subject::by_id(id);
+                let (before, after) = (view(&before)?, view(&after)?);
+                Ok(by.changed(db, organization, "conversation.close", subject, before, after).await?)
             })
         })
         .await
     }
 }
 
-/// Who has a locked conversation.
+/// Who has a locked conversation. The audit log shows it as well.
+#[derive(Serialize)]
 struct Holder {
     state: ConversationState,
     assignee: Option<Uuid>,
@@ -157,22 +186,59 @@ async fn lock(db: &mut Conn<'_>, organization: OrganizationId, id: ConversationI
     find(db, organization, id).await?.ok_or(OperationError::Refused(HandoverError::Missing))
 }
 
-/// Hands a conversation over, unless it was before. Returns its state.
-pub(crate) async fn hand_over(db: &mut Conn<'_>, request: HandOver) -> Result<Option<ConversationState>, sqlx::Error> {
+/// Hands a conversation over, unless it was before. Returns who answers.
+pub(crate) async fn hand_over(
+    db: &mut Conn<'_>,
+    request: HandOver,
+    detect: DetectLanguage,
+) -> Result<Option<HandedOver>, sqlx::Error> {
     let HandOver { organization, conversation, by, summary, answer, now } = request;
     let Some(Holder { state, .. }) = find(db, organization, conversation).await? else { return Ok(None) };
     if state.is_handed_over() {
-        return Ok(Some(state));
+        let notice = notice_for(db, organization, conversation, state, detect).await?;
+        return Ok(Some(HandedOver { state, notice }));
     }
-    let waiting = ConversationState::Waiting;
-    give(db, organization, conversation, waiting, None, Some((by, summary)), now).await?;
+    let state = ConversationState::Waiting;
+    give(db, organization, conversation, state, None, Some((by, summary)), now).await?;
     cut_off(db, organization, conversation, answer, now).await?;
-    Ok(Some(waiting))
+    let notice = notice_for(db, organization, conversation, state, detect).await?;
+    Ok(Some(HandedOver { state, notice }))
 }
 
-async fn assign(db: &mut Conn<'_>, assignment: &Assignment) -> Outcome<()> {
+/// Tells the organization's webhook who answers now.
+async fn tell(
+    db: &mut Conn<'_>,
+    event: Event,
+    organization: OrganizationId,
+    conversation: ConversationId,
+    by: Option<HandoverSource>,
+    holder: &Holder,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let data = conversation_data(conversation, holder.state, by, holder.assignee);
+    webhooks::enqueue(db, organization, event, None, payload(event, now, data), now).await
+}
+
+async fn record(
+    db: &mut Conn<'_>,
+    author: &Author,
+    assignment: &Assignment,
+    action: &'static str,
+    before: &Holder,
+    after: &Holder,
+) -> Result<(), sqlx::Error> {
+    let subject = Subject::by_id(assignment.conversation);
+    author.changed(db, assignment.organization, action, subject, view(before)?, view(after)?).await
+}
+
+/// Assigns a conversation. Returns who had it.
+async fn assign(db: &mut Conn<'_>, assignment: &Assignment) -> Outcome<Holder> {
     let Assignment { organization, conversation, assignee, from, now } = *assignment;
-    let Holder { state, assignee: holder } = lock(db, organization, conversation).await?;
+    let before = lock(db, organization, conversation).await?;
+    let Holder { state, assignee: holder } = before;
+    if is_merged(db, organization, conversation).await? {
+        return Err(OperationError::Refused(HandoverError::Merged));
+    }
     let holder = holder.filter(|_| state == ConversationState::Agent);
     if let Some(by) = holder.filter(|_| holder != assignee && holder != from) {
         return Err(OperationError::Refused(HandoverError::Taken { by }));
@@ -180,7 +246,18 @@ async fn assign(db: &mut Conn<'_>, assignment: &Assignment) -> Outcome<()> {
     // Who asked for a person, and when, stays as it was.
     let asked = (!state.is_handed_over()).then_some((HandoverSource::Agent, None));
     give(db, organization, conversation, ConversationState::Agent, assignee, asked, now).await?;
-    Ok(cut_off(db, organization, conversation, None, now).await?)
+    cut_off(db, organization, conversation, None, now).await?;
+    Ok(before)
+}
+
+/// Whether a conversation goes on in another one, so that nobody answers in it.
+async fn is_merged(
+    db: &mut Conn<'_>,
+    organization: OrganizationId,
+    conversation: ConversationId,
+) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT id FROM conversations WHERE id = $1 AND organization_id = $2 AND merged_into IS NOT NULL";
+    Ok(row!(db, (Id,), sql, Id(conversation.0), Id(organization.0))?.is_some())
 }
 
 /// Sets who has a conversation. `asked` tells who asked for a person now, with the summary for the agent.
@@ -195,7 +272,7 @@ async fn give(
 ) -> Result<(), sqlx::Error> {
     execute!(
         db,
-        "UPDATE conversations SET state = $3, assignee_id = $4, closed_at = NULL, updated_at = $5
+        "UPDATE conversations SET state = $3, assignee_id = $4, closed_at = NULL, snoozed_until = NULL, updated_at = $5
          WHERE id = $1 AND organization_id = $2",
         Id(conversation.0),
         Id(organization.0),
@@ -220,8 +297,9 @@ async fn give(
         by.name(),
         Time(now),
         Text(&text)
-    )
-    .map(drop)
+    )?;
+    tell(db, Event::ConversationHandedOver, organization, conversation, Some(by), &Holder { state, assignee }, now)
+        .await
 }
 
 /// Cuts off the answers of a conversation that are being written, or that a slow host may still store, except for `but`.

@@ -29,6 +29,8 @@
 //! | `audit_log` | what members and keys changed, with before and after |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
+//! | `conversation_words` | hashes of the words of each conversation, for people who look for one; SQLite's index is `conversation_fts` |
+//! | `conversation_notes`, `canned_replies` | what agents tell each other, and what they often tell visitors |
 //! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
 //! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `ticket_comments`, `workflows` | as named |
@@ -58,6 +60,7 @@ mod backup;
 mod biller;
 mod billing;
 mod calls;
+mod canned_replies;
 mod catalogue;
 mod changes;
 mod columns;
@@ -81,6 +84,7 @@ mod log_budget;
 mod logs;
 mod members;
 mod messages;
+mod notes;
 mod open;
 mod operation;
 mod organizations;
@@ -120,7 +124,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use resly_core::{boxed, error::StoreError, metrics::Metrics};
+use resly_core::{boxed, conversation::notice::DetectLanguage, error::StoreError, metrics::Metrics};
 use sqlx::{PgPool, SqlitePool};
 use tokio::sync::Mutex;
 
@@ -128,16 +132,20 @@ pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
     attention::{TICKETS_READ, WaitingWork},
-    audit::{AuditEntry, AuditQuery},
+    audit::{AUDIT_DAYS, AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
+    canned_replies::{CANNED_REPLIES_MOST, CannedReply, CannedReplyError},
     catalogue::{
         COMPILING_MOST, LEASE, MANIFESTS_MOST, NewConnectorVersion, SavedVersion, StoredConnector, UPLOADS_MOST,
         VERSIONS_MOST, VersionRemoval, VersionState,
     },
     changes::{ChangeListener, Heard},
     connections::{ConnectionChange, CredentialsExpiry},
-    conversations::{ConversationQuery, ConversationRecord, ConversationSummary, Handling},
+    conversations::{
+        Assigned, ConversationQuery, ConversationRecord, ConversationSummary, Handling, IndexedConversation,
+        MergeError, UnindexedConversation, WordGroups,
+    },
     copy::{BadPlace, ComparedTable, CopyError, CopyLimits, CopyPlace, CopyReport, Verdict, copy_store},
     crawls::{
         AddCrawlError, CRAWLS_MOST, CrawlBegin, CrawlStep, DueCrawl, FoundLink, FoundPage, KnownPage, PageKind,
@@ -163,6 +171,7 @@ pub use self::{
         MemberError, Membership, NewInvitation, NewPerson, NewSession, NewSignInLink, OpenInvitation, PersonChange,
         PersonError, SessionSummary, SignInMethod, StoredPerson, StoredSession,
     },
+    notes::{ConversationNote, NOTES_MOST, NoteError, TagChange},
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Organization, OrganizationQuery},
     page::Cursor,
@@ -202,6 +211,8 @@ pub struct Store {
     /// Calls that wait to begin: see [`calls`].
     calls: Arc<CallQueues>,
     read_only: bool,
+    /// Finds out in which language to tell visitors something.
+    language: DetectLanguage,
 }
 
 /// Connections to the database.
@@ -251,6 +262,11 @@ impl Store {
     /// when keys were used, requests of this minute, and that this host runs. Copies of a store leave these out.
     pub fn read_only(self) -> Self {
         Self { read_only: true, ..self }
+    }
+
+    /// The same store, which tells visitors who answers in their language.
+    pub fn detect_languages(self, language: DetectLanguage) -> Self {
+        Self { language, ..self }
     }
 
     pub fn is_read_only(&self) -> bool {

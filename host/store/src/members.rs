@@ -40,6 +40,8 @@ pub struct Member {
     pub id: MemberId,
     pub person: Person,
     pub role: Role,
+    /// Whether the member answers visitors now.
+    pub available: bool,
     pub created_at: Timestamp,
 }
 
@@ -71,6 +73,7 @@ pub enum MemberError {
 struct MemberRow {
     id: Id,
     role: String,
+    available: bool,
     created_at: Time,
     person_id: Id,
     name: String,
@@ -83,6 +86,7 @@ impl MemberRow {
             id: MemberId(self.id.0),
             person: Person { id: PersonId(self.person_id.0), name: self.name, email: self.email },
             role: named(self.role)?,
+            available: self.available,
             created_at: self.created_at.0,
         })
     }
@@ -149,7 +153,7 @@ async fn find_for_change(
     let found = row!(
         db,
         MemberRow,
-        "SELECT m.id, m.role, m.created_at, m.person_id, p.name, p.email
+        "SELECT m.id, m.role, m.available, m.created_at, m.person_id, p.name, p.email
          FROM members m JOIN people p ON p.id = m.person_id WHERE m.id = $1 AND m.organization_id = $2",
         Id(id.0),
         Id(organization.0)
@@ -180,7 +184,7 @@ impl Store {
         let found = rows!(
             db,
             MemberRow,
-            "SELECT m.id, m.role, m.created_at, m.person_id, p.name, p.email
+            "SELECT m.id, m.role, m.available, m.created_at, m.person_id, p.name, p.email
              FROM members m JOIN people p ON p.id = m.person_id
              WHERE m.organization_id = $1 ORDER BY m.created_at, m.id",
             Id(organization.0)
@@ -233,6 +237,23 @@ impl Store {
                 let subject = Subject::new(id, &member.person.name);
                 author.changed(&mut db, organization, "member.change", subject, before, after).await?;
                 Ok(Member { role, ..member })
+            })
+        })
+        .await
+    }
+
+    /// Says whether a member answers visitors now. False when the person isn't a member.
+    #[boxed]
+    pub async fn set_availability(
+        &self,
+        organization: OrganizationId,
+        person: PersonId,
+        available: bool,
+    ) -> Result<bool, StoreError> {
+        self.write(organization, "say whether a member is available", move |mut db| {
+            Box::pin(async move {
+                let sql = "UPDATE members SET available = $3 WHERE organization_id = $1 AND person_id = $2";
+                Ok(execute!(db, sql, Id(organization.0), Id(person.0), available)? > 0)
             })
         })
         .await

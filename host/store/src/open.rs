@@ -14,6 +14,7 @@ use std::{
 
 use resly_core::{
     boxed,
+    conversation::notice::unknown_language,
     error::StoreError,
     time::{Clock, SystemClock},
 };
@@ -272,6 +273,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
         log_budget: Arc::default(),
         calls: Arc::default(),
         read_only: false,
+        language: unknown_language,
     })
 }
 

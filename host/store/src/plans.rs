@@ -11,10 +11,13 @@ use resly_core::{
     plan::{Feature, Features, Overrides, PlanId, Terms},
     time::Timestamp,
 };
+use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    RowScope, Store, billing,
+    RowScope, Store,
+    audit::{Author, Subject, view},
+    billing,
     error::{OperationError, failed},
     sql::{Conn, execute, row, rows},
     terms,
@@ -182,9 +185,42 @@ async fn spread(db: &mut Conn<'_>, plan: &PlanId, now: Timestamp) -> Result<Vec<
     Ok(changed)
 }
 
+/// What the audit log of the operator's own organization shows of a plan.
+#[derive(Serialize)]
+struct PlanView<'p> {
+    title: &'p str,
+    limits: &'p Limits,
+    per_minute: &'p Limits,
+    features: Option<Vec<&'static str>>,
+    log_days: u32,
+    log_bytes_per_day: u64,
+    conversation_days: Option<u32>,
+    retired: bool,
+}
+
+impl<'p> PlanView<'p> {
+    fn of(title: &'p str, terms: &'p Terms, retired: bool) -> Self {
+        Self {
+            title,
+            limits: &terms.limits,
+            per_minute: &terms.per_minute,
+            features: terms.features.names(),
+            log_days: terms.log_days,
+            log_bytes_per_day: terms.log_bytes_per_day,
+            conversation_days: terms.conversation_days,
+            retired,
+        }
+    }
+}
+
+fn plan_subject(id: &PlanId) -> Subject {
+    Subject::new(id.as_str(), id.as_str())
+}
+
 impl Store {
     #[boxed]
     pub async fn create_plan(&self, new: NewPlan) -> Result<(), PlanDefinitionError> {
+        let by = Author::current();
         self.write(RowScope::Host, "create a plan", move |mut db| {
             Box::pin(async move {
                 let created = execute!(
@@ -202,10 +238,14 @@ impl Store {
                     Time(new.now),
                     new.terms.conversation_days.map(|days| Count(days.into()))
                 )?;
-                match created {
-                    0 => Err(OperationError::Refused(PlanDefinitionError::Exists(new.id))),
-                    _ => Ok(()),
+                if created == 0 {
+                    return Err(OperationError::Refused(PlanDefinitionError::Exists(new.id)));
                 }
+                if let Some(own) = by.organization() {
+                    let after = view(&PlanView::of(&new.title, &new.terms, false))?;
+                    by.created(&mut db, own, "plan_definition.create", plan_subject(&new.id), after).await?;
+                }
+                Ok(())
             })
         })
         .await
@@ -243,11 +283,20 @@ impl Store {
         what: PlanUpdate,
         now: Timestamp,
     ) -> Result<PlanDefinition, PlanDefinitionError> {
-        let of = id.clone();
+        let (of, by) = (id.clone(), Author::current());
         let first: Vec<OrganizationId> = self
             .write(RowScope::Host, "change a plan", move |mut db| {
                 Box::pin(async move {
+                    let before = find(&mut db, &of).await?;
                     update(&mut db, &of, &what, now).await?;
+                    if let (Some(own), Some(before)) = (by.organization(), before) {
+                        let after = find(&mut db, &of).await?.unwrap_or_else(|| before.clone());
+                        let shown = |plan: &PlanDefinition| {
+                            view(&PlanView::of(&plan.title, &plan.terms, plan.retired_at.is_some()))
+                        };
+                        let (before, after) = (shown(&before)?, shown(&after)?);
+                        by.changed(&mut db, own, "plan_definition.change", plan_subject(&of), before, after).await?;
+                    }
                     Ok::<_, OperationError<PlanDefinitionError>>(spread(&mut db, &of, now).await?)
                 })
             })

@@ -1,6 +1,7 @@
 //! Tickets and the comments on them.
 
 use resly_core::{
+    alert::{Event, payload, ticket_data},
     boxed,
     error::StoreError,
     id::{ConversationId, OrganizationId, RowId, TicketId},
@@ -17,6 +18,7 @@ use crate::{
     query::Query,
     sql::{Conn, execute, row, rows},
     types::{Id, Json, Text, Time},
+    webhooks,
 };
 
 #[derive(Clone, Debug)]
@@ -115,7 +117,7 @@ macro_rules! columns {
     };
 }
 
-pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), sqlx::Error> {
+async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), sqlx::Error> {
     execute!(
         db,
         "INSERT INTO tickets (id, organization_id, conversation_id, subject, body, status, created_at, updated_at)
@@ -128,6 +130,20 @@ pub(crate) async fn insert(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), 
         Time(ticket.now)
     )
     .map(drop)
+}
+
+/// Opens a ticket as the assistant does, and tells the webhook.
+pub(crate) async fn open(db: &mut Conn<'_>, ticket: &NewTicket) -> Result<(), sqlx::Error> {
+    insert(db, ticket).await?;
+    let fields = TicketFields { status: "open".to_owned(), priority: "normal".to_owned(), ..TicketFields::default() };
+    let NewTicket { id, organization, conversation, now, .. } = *ticket;
+    let write = TicketWrite { organization, id, conversation, fields, now };
+    tell(db, Event::TicketCreated, &write).await
+}
+
+async fn tell(db: &mut Conn<'_>, event: Event, ticket: &TicketWrite) -> Result<(), sqlx::Error> {
+    let data = ticket_data(ticket.id, ticket.conversation, &ticket.fields);
+    webhooks::enqueue(db, ticket.organization, event, None, payload(event, ticket.now, data), ticket.now).await
 }
 
 /// The query for a page of the organization's tickets.
@@ -236,7 +252,9 @@ impl Store {
                 let TicketWrite { organization, id, conversation, ref fields, now } = ticket;
                 let (subject, body) = (fields.subject.clone(), fields.body.clone());
                 insert(db, &NewTicket { id, organization, conversation, subject, body, now }).await?;
-                Ok(set(db, &ticket).await?)
+                set(db, &ticket).await?;
+                tell(db, Event::TicketCreated, &ticket).await?;
+                Ok(true)
             })
         })
         .await
@@ -246,7 +264,21 @@ impl Store {
     #[boxed]
     pub async fn change_ticket(&self, ticket: TicketWrite) -> Result<bool, StoreError> {
         self.write(ticket.organization, "change a ticket", move |mut db| {
-            Box::pin(async move { Ok(set(&mut db, &ticket).await?) })
+            Box::pin(async move {
+                let db = &mut db;
+                let sql = "SELECT conversation_id FROM tickets WHERE id = $1 AND organization_id = $2";
+                let Some((conversation,)) = row!(db, (Option<Id>,), sql, Id(ticket.id.0), Id(ticket.organization.0))?
+                else {
+                    return Ok(false);
+                };
+                let conversation = conversation.map(|id| ConversationId(id.0));
+                let ticket = TicketWrite { conversation, ..ticket };
+                if !set(db, &ticket).await? {
+                    return Ok(false);
+                }
+                tell(db, Event::TicketUpdated, &ticket).await?;
+                Ok(true)
+            })
         })
         .await
     }

@@ -44,6 +44,7 @@ mod histories;
 mod hostile_sites;
 mod in_force;
 mod inbox;
+mod inbox_handling;
 mod injections;
 mod internal;
 mod keys;

@@ -12,17 +12,17 @@ use resly_http::{
     query::{FromQuery, Parameters, Query},
 };
 use resly_service::{
-    audit::{self, AuditEntry, AuditFilter},
+    audit::{self, AuditEntry, AuditFilter, RetentionError},
     members::sessions::{self, SessionSummary},
 };
 
 use crate::{
     access::{Admin, Viewer},
-    error::PageError,
+    error::{PageError, sentence},
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Choice, Field, Table, empty, form, pager, select, when},
+    parts::{Choice, Field, Table, empty, form, pager, select, submit, when},
     reply,
 };
 
@@ -30,7 +30,7 @@ const SESSIONS: &str = "/console/account/sessions";
 const AUDIT: &str = "/console/account/audit";
 
 /// What the audit log can be narrowed to.
-const KINDS: [(&str, &str); 9] = [
+const KINDS: [(&str, &str); 15] = [
     ("", "Everything"),
     ("key", "Keys"),
     ("connection", "Connections"),
@@ -40,6 +40,12 @@ const KINDS: [(&str, &str); 9] = [
     ("workflow", "Workflows"),
     ("webhook", "Webhook"),
     ("plan", "Plan"),
+    ("conversation", "Conversations"),
+    ("canned_reply", "Canned replies"),
+    ("source", "Knowledge sources"),
+    ("crawl", "Crawls"),
+    ("account", "Connected accounts"),
+    ("audit", "Audit log"),
 ];
 
 pub async fn sessions(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page, PageError> {
@@ -117,6 +123,8 @@ pub async fn audit(
     let mut found = audit::list(&api.app, member.session.organization, filter, page.before, page.limit + 1).await?;
     let more = pagination::cut(&mut found, page.limit);
     let next = pagination::next(&found, more, |entry| (entry.created_at, entry.id.0));
+    let days = audit::days(&api.app, member.session.organization).await?;
+    let retention = retention_form(&member, days);
     let choices: Vec<_> = KINDS.iter().map(|(value, label)| Choice { value, label, hint: None }).collect();
     let field = Field { name: "kind", label: "Show", value: &kind, required: true, ..Field::default() };
     let body = html! {
@@ -125,10 +133,49 @@ pub async fn audit(
             (empty("Nothing was changed yet", "What members and keys change is listed here, with what was before and after.", &Markup::default()))
         } @else { (entries(&found)) }
         (pager(&query, next.as_deref()))
+        (retention)
     };
     Ok(Page::new(member, "Audit log", body)
         .lead(html! { "Who changed what. A secret is never in it." })
         .actions(html! { a href=(csv) class="button" download { "CSV of this page" } }))
+}
+
+/// How long entries are kept, and the form that changes it.
+fn retention_form(member: &Member, days: u32) -> Markup {
+    let typed = days.to_string();
+    let field = Field {
+        kind: "number",
+        name: "days",
+        label: "Days to keep an entry",
+        value: &typed,
+        required: true,
+        hint: Some("30 to 3650. Older entries are deleted within the hour."),
+        ..Field::default()
+    };
+    html! {
+        details class="panel" {
+            summary { "Entries are kept for " (days) " days" }
+            (form(&member.form_token, &format!("{AUDIT}/retention"), &html! { (field.draw()) (submit("Save")) }))
+        }
+    }
+}
+
+pub async fn set_retention(
+    Admin(member): Admin,
+    State(api): State<Api>,
+    Submitted(fields): Submitted,
+) -> Result<Response, PageError> {
+    // What is no number is out of range as well.
+    let days = fields.text("days").parse().unwrap_or(0);
+    let notice = match audit::set_days(&api.app, member.session.organization, Some(days)).await {
+        Ok(()) => "Saved. Older entries are deleted within the hour.".to_owned(),
+        Err(RetentionError::Invalid(mistakes)) => {
+            let mistake = mistakes.first().map(|mistake| sentence(&mistake.message)).unwrap_or_default();
+            format!("Nothing is changed: {mistake}")
+        }
+        Err(RetentionError::Store(error)) => return Err(error.into()),
+    };
+    Ok(reply::done(AUDIT, &notice))
 }
 
 fn entries(found: &[AuditEntry]) -> Markup {

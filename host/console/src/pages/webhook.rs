@@ -83,6 +83,10 @@ fn event_words(event: Event) -> &'static str {
         Event::UsageThreshold => "70, 90 or 100 % of a limit is used",
         Event::PlanChanged => "The plan changed",
         Event::SubscriptionChanged => "The subscription changed",
+        Event::ConversationHandedOver => "A conversation waits for a person, or an agent took it",
+        Event::ConversationReturned => "A conversation was given back to the assistant",
+        Event::TicketCreated => "A ticket was opened",
+        Event::TicketUpdated => "A ticket was changed",
         Event::WebhookTest => "A test",
     }
 }

@@ -49,17 +49,6 @@ impl ConversationState {
     pub fn is_handed_over(self) -> bool {
         matches!(self, Self::Waiting | Self::Agent)
     }
-
-    /// What the host says to a visitor's message that a person answers.
-    pub fn notice(self) -> &'static str {
-        match self {
-            Self::Waiting => {
-                "A person of our team will answer you here. Nobody has taken over yet; your message is kept for them."
-            }
-            Self::Agent => "A person of our team answers you here. They have your message.",
-            Self::Ai | Self::Closed => "",
-        }
-    }
 }
 
 /// The note below an answer that a person cut off by taking over.
@@ -100,6 +89,14 @@ pub struct HandOver {
     /// The answer that asks, which is finished. Others that are being written are cut off.
     pub answer: Option<MessageId>,
     pub now: Timestamp,
+}
+
+/// Who answers now, and what to tell the visitor of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandedOver {
+    pub state: ConversationState,
+    /// In the visitor's language.
+    pub notice: &'static str,
 }
 
 /// The last messages in short, for an agent who takes the conversation.

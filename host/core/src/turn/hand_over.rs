@@ -23,9 +23,10 @@ impl Run {
             answer: Some(self.accepted.answer),
             now: self.turns.clock.now(),
         };
-        let state = self.turns.store.hand_over(request).await.map_err(|error| store_failure(&error))?;
+        let handed = self.turns.store.hand_over(request).await.map_err(|error| store_failure(&error))?;
         self.steps.push(json!({"tool": HAND_OVER, "ok": true}));
-        self.draft.write(state.unwrap_or(ConversationState::Waiting).notice().to_owned());
+        let notice = handed.map_or(ConversationState::Waiting.notice(), |handed| handed.notice);
+        self.draft.write(notice.to_owned());
         self.finish = FinishReason::Stop;
         Ok(End::HandedOver)
     }

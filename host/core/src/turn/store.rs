@@ -9,7 +9,7 @@ use crate::{
     approval::ChatClient,
     conversation::{
         ClientMessage, Message, MessageStatus,
-        handover::{ConversationState, HandOver},
+        handover::{ConversationState, HandOver, HandedOver},
     },
     error::StoreError,
     id::{ConversationId, HostId, KeyId, MessageId, OrganizationId, TicketId},
@@ -268,6 +268,6 @@ pub trait TurnStore: Send + Sync + 'static {
     async fn cancel_requests(&self) -> Result<Vec<MessageId>, StoreError>;
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError>;
     /// Hands a conversation over to the people of its organization, and cuts off answers in it that are being written.
-    /// Nothing changes when a person has it or is awaited. Returns its state, or `None` when there is no such conversation.
-    async fn hand_over(&self, request: HandOver) -> Result<Option<ConversationState>, StoreError>;
+    /// Nothing changes when a person has it or is awaited. Returns who answers now, or `None` when there is no such conversation.
+    async fn hand_over(&self, request: HandOver) -> Result<Option<HandedOver>, StoreError>;
 }

@@ -13,17 +13,18 @@ use resly_service::{
     App,
     audit::{self, AuditFilter},
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::{
+    body,
     guard::Admin,
     negotiation, openapi_enums,
     pagination::{self, Page},
     problem::Problem,
-    query::{FromQuery, Parameters, Query},
+    query::{FromQuery, NoParameters, Parameters, Query},
 };
 
 /// One change.
@@ -82,6 +83,19 @@ pub struct AuditEntries {
     next: Option<String>,
 }
 
+/// How long the organization's entries are kept.
+#[derive(Serialize, ToSchema)]
+pub struct AuditRetention {
+    days: u32,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditRetentionRequest {
+    /// 30 to 3650. `null`: as the host does, which is 400.
+    days: Option<u32>,
+}
+
 pub struct AuditParameters {
     filter: AuditFilter,
     page: Page,
@@ -136,4 +150,28 @@ pub async fn list(
     }
     let entries = found.into_iter().map(AuditEntry::from).collect();
     Ok(Json(AuditEntries { entries, next }).into_response())
+}
+
+/// How many days an entry is kept.
+#[utoipa::path(get, path = "/api/admin/audit/retention", tag = "admin", operation_id = "getAuditRetention",
+    responses((status = 200, description = "The days", body = AuditRetention)))]
+pub async fn retention(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<NoParameters>,
+) -> Result<Json<AuditRetention>, Problem> {
+    Ok(Json(AuditRetention { days: audit::days(&app, principal.organization).await? }))
+}
+
+/// Sets how many days an entry is kept. Older ones are deleted within the hour.
+#[utoipa::path(put, path = "/api/admin/audit/retention", tag = "admin", operation_id = "setAuditRetention",
+    request_body = AuditRetentionRequest, responses((status = 200, description = "The days", body = AuditRetention)))]
+pub async fn set_retention(
+    State(app): State<Arc<App>>,
+    Admin(principal): Admin,
+    _: Query<NoParameters>,
+    body::Json(AuditRetentionRequest { days }): body::Json<AuditRetentionRequest>,
+) -> Result<Json<AuditRetention>, Problem> {
+    audit::set_days(&app, principal.organization, days).await?;
+    Ok(Json(AuditRetention { days: audit::days(&app, principal.organization).await? }))
 }

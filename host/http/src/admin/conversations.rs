@@ -11,13 +11,15 @@ use resly_core::{
         Message as StoredMessage, MessageStatus,
         handover::{ConversationState, HandoverSource},
     },
-    id::{ConversationId, MessageId},
+    id::{ConversationId, MessageId, RowId},
     knowledge::Citation as StoredCitation,
     model::{Role, TokenUsage as StoredUsage},
     time::Timestamp,
 };
-use resly_service::App;
-use resly_store::{ConversationQuery, ConversationRecord, ConversationSummary};
+use resly_service::{App, inbox::search};
+use resly_store::{
+    Assigned, ConversationNote as StoredNote, ConversationQuery, ConversationRecord, ConversationSummary,
+};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -49,6 +51,12 @@ pub struct ListedConversation {
     assignee: Option<Uuid>,
     #[schema(required, value_type = Option<String>, format = DateTime)]
     handed_over_at: Option<Timestamp>,
+    /// Until when nobody has to look at it.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    snoozed_until: Option<Timestamp>,
+    /// The conversation in which it goes on.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    merged_into: Option<ConversationId>,
     tags: Vec<String>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -59,8 +67,21 @@ pub struct ListedConversation {
 impl From<ConversationSummary> for ListedConversation {
     fn from(summary: ConversationSummary) -> Self {
         let ConversationSummary { id, visitor, first_question, messages, state, .. } = summary;
-        let ConversationSummary { assignee, handed_over_at, tags, created_at, updated_at, .. } = summary;
-        Self { id, visitor, first_question, messages, state, assignee, handed_over_at, tags, created_at, updated_at }
+        let ConversationSummary { assignee, handed_over_at, snoozed_until, merged_into, tags, .. } = summary;
+        Self {
+            id,
+            visitor,
+            first_question,
+            messages,
+            state,
+            assignee,
+            handed_over_at,
+            snoozed_until,
+            merged_into,
+            tags,
+            created_at: summary.created_at,
+            updated_at: summary.updated_at,
+        }
     }
 }
 
@@ -82,6 +103,12 @@ pub struct Conversation {
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     handling: Handling,
+    tags: Vec<String>,
+    /// Conversations of the visitor that were merged into this one.
+    #[schema(value_type = Vec<String>)]
+    merged_from: Vec<ConversationId>,
+    /// What agents told each other, oldest first.
+    notes: Vec<ConversationNote>,
     /// Oldest first.
     messages: Vec<ConversationMessage>,
 }
@@ -105,13 +132,39 @@ pub struct Handling {
     summary: Option<String>,
     #[schema(required, value_type = Option<String>, format = DateTime)]
     closed_at: Option<Timestamp>,
+    /// Until when nobody has to look at it. The visitor's next message ends that.
+    #[schema(required, value_type = Option<String>, format = DateTime)]
+    snoozed_until: Option<Timestamp>,
+    /// The conversation in which this one goes on.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    merged_into: Option<ConversationId>,
 }
 
 impl From<resly_store::Handling> for Handling {
     fn from(handling: resly_store::Handling) -> Self {
-        let resly_store::Handling { state, assignee, handed_over, summary, closed_at } = handling;
+        let resly_store::Handling { state, assignee, handed_over, summary, closed_at, snoozed_until, merged_into } =
+            handling;
         let (handed_over_by, handed_over_at) = handed_over.unzip();
-        Self { state, assignee, handed_over_by, handed_over_at, summary, closed_at }
+        Self { state, assignee, handed_over_by, handed_over_at, summary, closed_at, snoozed_until, merged_into }
+    }
+}
+
+/// What an agent told the others. Neither the visitor nor the assistant sees it.
+#[derive(Serialize, ToSchema)]
+pub struct ConversationNote {
+    #[schema(value_type = String, format = "uuid")]
+    id: RowId,
+    /// The member who wrote it, when it is known.
+    #[schema(required, value_type = Option<String>, format = "uuid")]
+    author: Option<Uuid>,
+    body: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+impl From<StoredNote> for ConversationNote {
+    fn from(StoredNote { id, author, body, created_at }: StoredNote) -> Self {
+        Self { id, author, body, created_at }
     }
 }
 
@@ -211,22 +264,40 @@ impl From<StoredUsage> for MessageUsage {
 }
 
 /// Which conversations to list.
-pub struct ConversationParameters(ConversationQuery);
+pub struct ConversationParameters {
+    query: ConversationQuery,
+    text: Option<String>,
+    snoozed: Option<bool>,
+}
 
 impl FromQuery for ConversationParameters {
     fn from_query(parameters: &mut Parameters) -> Self {
         let Page { before, limit } = Page::from_query(parameters);
-        Self(ConversationQuery {
+        let assigned = |text: &str| match text {
+            "nobody" => Some(Assigned::Nobody),
+            member => member.parse().ok().map(Assigned::To),
+        };
+        let query = ConversationQuery {
             state: parameters.choice("state", &ConversationState::ALL, ConversationState::name),
-            assignee: parameters.id("assignee"),
+            assigned: parameters.parsed("assignee", assigned, "the id of a member, or `nobody`,"),
             visitor: parameters.text("visitor"),
             tag: parameters.text("tag"),
             connector: parameters.text("connector"),
+            language: parameters.text("language"),
+            key: parameters.id("key"),
+            words: None,
+            snoozed: None,
             since: parameters.time("since"),
             until: parameters.time("until"),
             before,
             limit,
-        })
+        };
+        let snoozed = |text: &str| text.parse().ok();
+        Self {
+            query,
+            text: parameters.text("text"),
+            snoozed: parameters.parsed("snoozed", snoozed, "`true` or `false`"),
+        }
     }
 }
 
@@ -234,10 +305,15 @@ impl FromQuery for ConversationParameters {
 #[utoipa::path(get, path = "/api/admin/conversations", tag = "admin", operation_id = "listConversations",
     params(
         ("state" = Option<String>, Query, description = "Who answers: `ai`, `waiting`, `agent` or `closed`"),
-        ("assignee" = Option<String>, Query, description = "The member who has it"),
+        ("text" = Option<String>, Query,
+            description = "Words that were said in it, in any language; it has all of them. The newest messages are found after some seconds"),
+        ("assignee" = Option<String>, Query, description = "The member who has it, or `nobody`"),
         ("visitor" = Option<String>, Query, description = "Your own id of the visitor"),
         ("tag" = Option<String>, Query, description = "A tag that it has"),
         ("connector" = Option<String>, Query, description = "A connector that was called in it"),
+        ("language" = Option<String>, Query, description = "What the visitor writes in, such as `de`"),
+        ("key" = Option<String>, Query, description = "The key that it began with, or one that it was rotated from"),
+        ("snoozed" = Option<bool>, Query, description = "Whether it is snoozed now; all when absent"),
         ("since" = Option<String>, Query, description = "Begun at this time or later"),
         ("until" = Option<String>, Query, description = "Begun before this time"),
         ("before" = Option<String>, Query, description = "`next` of the page before"),
@@ -247,11 +323,12 @@ impl FromQuery for ConversationParameters {
 pub async fn list(
     State(app): State<Arc<App>>,
     Admin(principal): Admin,
-    Query(ConversationParameters(wanted)): Query<ConversationParameters>,
+    Query(ConversationParameters { query, text, snoozed }): Query<ConversationParameters>,
 ) -> Result<Json<Conversations>, Problem> {
-    let limit = wanted.limit;
-    let one_more = ConversationQuery { limit: limit + 1, ..wanted };
-    let mut found = app.store.find_conversations(principal.organization, one_more).await?;
+    let limit = query.limit;
+    let snoozed = snoozed.map(|snoozed| (snoozed, app.clock.now()));
+    let one_more = ConversationQuery { limit: limit + 1, snoozed, ..query };
+    let mut found = search::find(&app, principal.organization, text.as_deref(), one_more).await?;
     let more = pagination::cut(&mut found, limit);
     let next = pagination::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
     Ok(Json(Conversations { conversations: found.into_iter().map(ListedConversation::from).collect(), next }))
@@ -271,6 +348,7 @@ pub async fn get(
     let id = id.parse().map_err(|_| missing())?;
     let mut found = app.store.conversation(principal.organization, id).await?.ok_or_else(missing)?;
     let messages = std::mem::take(&mut found.messages).into_iter().map(ConversationMessage::from).collect();
-    let ConversationRecord { id, visitor, created_at, handling, .. } = found;
-    Ok(Json(Conversation { id, visitor, created_at, handling: handling.into(), messages }))
+    let ConversationRecord { id, visitor, created_at, handling, tags, merged_from, notes, .. } = found;
+    let notes = notes.into_iter().map(ConversationNote::from).collect();
+    Ok(Json(Conversation { id, visitor, created_at, handling: handling.into(), tags, merged_from, notes, messages }))
 }

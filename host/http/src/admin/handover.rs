@@ -109,6 +109,6 @@ pub async fn close(
 }
 
 /// A text that is no id looks like an id that doesn't exist.
-fn id_of(text: &str) -> Result<ConversationId, Problem> {
+pub(super) fn id_of(text: &str) -> Result<ConversationId, Problem> {
     text.parse().map_err(|_| Problem::not_found("there is no such conversation"))
 }

@@ -41,14 +41,16 @@ pub struct Member {
     email: Option<String>,
     #[schema(value_type = openapi_enums::MemberRole)]
     role: Role,
+    /// Whether the member answers visitors now.
+    available: bool,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
 }
 
 impl From<members::Member> for Member {
     fn from(member: members::Member) -> Self {
-        let members::Member { id, person, role, created_at } = member;
-        Self { id, person: person.id, name: person.name, email: person.email, role, created_at }
+        let members::Member { id, person, role, available, created_at } = member;
+        Self { id, person: person.id, name: person.name, email: person.email, role, available, created_at }
     }
 }
 

@@ -28,7 +28,7 @@ pub struct HandedOver {
     conversation_id: ConversationId,
     #[schema(value_type = openapi_enums::ConversationState)]
     state: ConversationState,
-    /// For the visitor: who will answer.
+    /// For the visitor: who will answer, in the language of what the visitor wrote.
     notice: &'static str,
 }
 
@@ -65,9 +65,9 @@ pub async fn request(
     RateGate::pass_visitor(request.extensions(), person.visitor.as_deref()).await?;
     let conversation_id = app.turns.store.find_conversation(&person, &id).await?.ok_or_else(missing)?;
     let by = HandoverSource::Visitor;
-    let state = conversations::hand_over(&app, principal.organization, conversation_id, by).await?;
-    let state = state.ok_or_else(missing)?;
-    Ok(Json(HandedOver { conversation_id, state, notice: state.notice() }))
+    let handed = conversations::hand_over(&app, principal.organization, conversation_id, by).await?;
+    let handed = handed.ok_or_else(missing)?;
+    Ok(Json(HandedOver { conversation_id, state: handed.state, notice: handed.notice }))
 }
 
 /// The messages of a conversation, or those after one of them: how a client hears what an agent says.

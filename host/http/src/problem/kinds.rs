@@ -64,6 +64,8 @@ kinds! {
         "Somebody else took the conversation over, so nothing was done. To take it from them, send their id as `from`: `detail` names it.";
     CONVERSATION_NOT_TAKEN = "conversation-not-taken", CONFLICT, "No agent has the conversation",
         "The assistant answers in this conversation, or nobody does yet, so an agent can't. Take it over with `POST /api/admin/conversations/{id}/assign`, then reply. Only a conversation that was handed over can be given back.";
+    CONVERSATION_MERGED = "conversation-merged", CONFLICT, "The conversation was merged into another one",
+        "It goes on there: `merged_into` of `GET /api/admin/conversations/{id}` names it. Do it there. Of two conversations that are merged, neither may have been merged before.";
     CONNECTION_UNTESTED = "connection-untested", CONFLICT, "The connection hasn't passed a test in production",
         "A connection is offered to chats in `production` only after a test there has passed, with the hosts that it has now. Run `POST /api/admin/connections/{id}/test`, mend what it tells, then enable it.";
     REQUEST_IN_FLIGHT = "request-in-flight", CONFLICT, "The same request is still being answered",

@@ -8,7 +8,7 @@ use resly_core::{
     boxed,
     conversation::{
         Message,
-        handover::{ConversationState, HandOver, HandoverSource},
+        handover::{ConversationState, HandOver, HandedOver, HandoverSource},
     },
     error::StoreError,
     id::{ConversationId, MessageId, OrganizationId},
@@ -37,14 +37,14 @@ pub async fn hand_over(
     organization: OrganizationId,
     conversation: ConversationId,
     by: HandoverSource,
-) -> Result<Option<ConversationState>, StoreError> {
+) -> Result<Option<HandedOver>, StoreError> {
     let now = app.clock.now();
     let request = HandOver { organization, conversation, by, summary: None, answer: None, now };
-    let state = app.turns.store.hand_over(request).await?;
-    if state.is_some_and(ConversationState::is_handed_over) {
+    let handed = app.turns.store.hand_over(request).await?;
+    if handed.is_some() {
         end_answer(app, organization, conversation);
     }
-    Ok(state)
+    Ok(handed)
 }
 
 /// The messages of a visitor's conversation that follow `after`, at most `most`.
@@ -121,7 +121,7 @@ pub async fn close(app: &App, organization: OrganizationId, conversation: Conver
 }
 
 /// Ends the answer that this host is writing. The store has cut it off already.
-fn end_answer(app: &App, organization: OrganizationId, conversation: ConversationId) {
+pub(super) fn end_answer(app: &App, organization: OrganizationId, conversation: ConversationId) {
     if let Some(live) = app.turns.live.find(organization, conversation) {
         live.cancel();
     }

@@ -4,11 +4,12 @@ use resly_core::{
     boxed,
     conversation::handover::ConversationState,
     error::StoreError,
-    id::{ConversationId, OrganizationId},
+    id::{ConversationId, KeyId, OrganizationId},
     time::Timestamp,
 };
 use uuid::Uuid;
 
+use super::words::{self, WordGroups};
 use crate::{
     Store,
     error::failed,
@@ -29,21 +30,39 @@ pub struct ConversationSummary {
     pub state: ConversationState,
     pub assignee: Option<Uuid>,
     pub handed_over_at: Option<Timestamp>,
+    /// Until when nobody has to look at it.
+    pub snoozed_until: Option<Timestamp>,
+    pub merged_into: Option<ConversationId>,
     pub tags: Vec<String>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+}
+
+/// Whose a conversation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    To(Uuid),
+    Nobody,
 }
 
 /// Which conversations to list. What is `None` matches all.
 #[derive(Clone, Debug, Default)]
 pub struct ConversationQuery {
     pub state: Option<ConversationState>,
-    pub assignee: Option<Uuid>,
+    pub assigned: Option<Assigned>,
     /// The client's id of the visitor.
     pub visitor: Option<String>,
     pub tag: Option<String>,
     /// A connector that was called in it.
     pub connector: Option<String>,
+    /// What the visitor writes in, as a BCP-47 code.
+    pub language: Option<String>,
+    /// Any key of the chain of rotations that it began with.
+    pub key: Option<KeyId>,
+    /// Words that were said in it.
+    pub words: Option<WordGroups>,
+    /// Whether it is snoozed at this time, or isn't.
+    pub snoozed: Option<(bool, Timestamp)>,
     pub since: Option<Timestamp>,
     pub until: Option<Timestamp>,
     pub before: Option<Cursor>,
@@ -59,6 +78,8 @@ struct SummaryRow {
     state: String,
     assignee_id: Option<Id>,
     handed_over_at: Option<Time>,
+    snoozed_until: Option<Time>,
+    merged_into: Option<Id>,
     tags: Json<Vec<String>>,
     created_at: Time,
     updated_at: Time,
@@ -74,6 +95,8 @@ impl SummaryRow {
             state: named(self.state)?,
             assignee: self.assignee_id.map(|id| id.0),
             handed_over_at: self.handed_over_at.map(|at| at.0),
+            snoozed_until: self.snoozed_until.map(|at| at.0),
+            merged_into: self.merged_into.map(|id| ConversationId(id.0)),
             tags: self.tags.0,
             created_at: self.created_at.0,
             updated_at: self.updated_at.0,
@@ -84,7 +107,8 @@ impl SummaryRow {
 macro_rules! list {
     ($tags:literal) => {
         concat!(
-            "SELECT c.id, v.external_id AS visitor, c.state, c.assignee_id, c.handed_over_at, ",
+            "SELECT c.id, v.external_id AS visitor, c.state, c.assignee_id, c.handed_over_at,
+            c.snoozed_until, c.merged_into, ",
             $tags,
             " AS tags, c.created_at, c.updated_at,
             (SELECT content FROM messages m
@@ -100,15 +124,47 @@ macro_rules! list {
 
 /// The query for a page of the organization's conversations.
 pub(crate) fn list(db: &Conn<'_>, organization: OrganizationId, wanted: &ConversationQuery) -> Query {
-    let ConversationQuery { state, assignee, visitor, tag, connector, since, until, before, limit } = wanted;
+    let ConversationQuery {
+        state, assigned, visitor, tag, connector, language, key, since, until, before, limit, ..
+    } = wanted;
+    let assignee = match assigned {
+        Some(Assigned::To(member)) => Some(Id(*member)),
+        Some(Assigned::Nobody) | None => None,
+    };
     // PostgreSQL has the tags as a list, SQLite as JSON.
     let mut query = Query::new(db, db.pick(list!("c.tags"), list!("to_jsonb(c.tags)")));
     query
         .bind(Id(organization.0))
         .filter(" AND c.state = ", state.map(ConversationState::name))
-        .filter(" AND c.assignee_id = ", assignee.map(Id))
+        .filter(" AND c.assignee_id = ", assignee)
         .filter(" AND c.created_at >= ", since.map(Time))
         .filter(" AND c.created_at < ", until.map(Time));
+    if *assigned == Some(Assigned::Nobody) {
+        query.push(" AND c.assignee_id IS NULL");
+    }
+    if let Some((snoozed, now)) = wanted.snoozed {
+        let unless = if snoozed { " AND c.snoozed_until > " } else { " AND COALESCE(c.snoozed_until <= " };
+        query.push(unless).bind(Time(now)).push(if snoozed { "" } else { ", TRUE)" });
+    }
+    if let Some(key) = key {
+        let lineage = " AND c.key_id = COALESCE((SELECT lineage FROM api_keys WHERE organization_id = ";
+        query
+            .push(lineage)
+            .bind(Id(organization.0))
+            .push(" AND id = ")
+            .bind(Id(key.0))
+            .push("), ")
+            .bind(Id(key.0))
+            .push(")");
+    }
+    if let Some(language) = language {
+        let written =
+            " AND EXISTS (SELECT 1 FROM conversation_words w WHERE w.conversation_id = c.id AND w.language = ";
+        query.push(written).bind(language.clone()).push(")");
+    }
+    if let Some(words) = &wanted.words {
+        words::filter(db, &mut query, organization, words);
+    }
     if let Some(visitor) = visitor {
         query
             .push(" AND c.visitor_id = (SELECT id FROM visitors WHERE organization_id = ")

@@ -11,9 +11,10 @@ use resly_core::{
 };
 use serde::Serialize;
 
-use super::bump;
+use super::{audited, bump};
 use crate::{
     RowScope, Store,
+    audit::Author,
     error::failed,
     sql::{Conn, execute, row, rows},
     types::{Id, Json},
@@ -194,6 +195,7 @@ impl Store {
         &self,
         organization: OrganizationId,
         sources: Vec<SourceId>,
+        by: Author,
     ) -> Result<u64, StoreError> {
         let doing = "delete sources";
         let mut found = {
@@ -205,9 +207,13 @@ impl Store {
         while !found.is_empty() {
             let ids = batch(found.clone());
             found.drain(..ids.len());
+            let by = by.clone();
             let some: u64 = self
                 .write(organization, doing, move |mut db| {
-                    Box::pin(async move { Ok(hide(&mut db, organization, None, &ids).await?) })
+                    Box::pin(async move {
+                        audited::deleted(&mut db, &by, organization, &ids).await?;
+                        Ok(hide(&mut db, organization, None, &ids).await?)
+                    })
                 })
                 .await?;
             hidden += some;
@@ -219,9 +225,13 @@ impl Store {
     /// organization has no such crawl.
     #[boxed]
     pub async fn delete_crawl(&self, organization: OrganizationId, id: CrawlId) -> Result<bool, StoreError> {
+        let by = Author::current();
         let there: bool = self
             .write(organization, "delete a crawl", move |mut db| {
-                Box::pin(async move { Ok(hide_crawl(&mut db, organization, id).await?) })
+                Box::pin(async move {
+                    audited::crawl_deleted(&mut db, &by, organization, id).await?;
+                    Ok(hide_crawl(&mut db, organization, id).await?)
+                })
             })
             .await?;
         let mut hidden = u64::from(there);

@@ -9,9 +9,14 @@ use resly_core::{
     time::Timestamp,
 };
 
-use super::{revise::delete_document, sources::hash};
+use super::{
+    audited,
+    revise::{CHANGE, delete_document},
+    sources::hash,
+};
 use crate::{
     Store,
+    audit::Author,
     error::{OperationError, failed},
     log_budget,
     sql::{Conn, execute, row},
@@ -251,8 +256,19 @@ impl Store {
         embedder: String,
         deadline_at: Timestamp,
     ) -> Result<Enqueued, EnqueueError> {
+        let by = Author::current();
         self.write(new.organization, "add a document", move |mut db| {
-            Box::pin(async move { enqueue(&mut db, &new, limits, &embedder, deadline_at).await })
+            Box::pin(async move {
+                let done = enqueue(&mut db, &new, limits, &embedder, deadline_at).await?;
+                let (action, id) = match done {
+                    Enqueued::New(id) => ("source.create", id),
+                    Enqueued::Replaced(id) => (CHANGE, id),
+                    Enqueued::Unchanged(_) => return Ok(done),
+                };
+                let (organization, url) = (new.organization, new.url.as_deref());
+                audited::source(&mut db, &by, organization, action, id, &new.title, url).await?;
+                Ok(done)
+            })
         })
         .await
     }

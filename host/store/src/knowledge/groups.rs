@@ -15,11 +15,12 @@ use resly_core::{
 };
 
 use super::{
-    bump, count_embeddings, insert_source,
+    audited, bump, count_embeddings, insert_source,
     passages::{PassagePlace, insert_passage, passage_bytes},
 };
 use crate::{
     RowScope, Store,
+    audit::Author,
     error::OperationError,
     log_budget,
     sql::{Conn, execute, row, rows},
@@ -56,7 +57,7 @@ impl Store {
     /// Adds sources of one organization, all of them or none. Their passages are written in groups.
     pub(super) async fn add_in_groups(&self, sources: Vec<Arc<NewSource>>) -> Result<(), AddSourceError> {
         let Some(organization) = sources.first().map(|source| source.organization) else { return Ok(()) };
-        let new = sources.clone();
+        let (new, by) = (sources.clone(), Author::current());
         self.write(organization, "add sources", move |mut db| {
             Box::pin(async move {
                 for source in &new {
@@ -70,11 +71,14 @@ impl Store {
             for source in &sources {
                 self.write_passages(Arc::clone(source)).await?;
             }
-            let sources = sources.clone();
+            let (sources, by) = (sources.clone(), by.clone());
             self.write(organization, "add sources", move |mut db| {
                 Box::pin(async move {
                     for source in &sources {
                         publish(&mut db, source).await?;
+                        let NewSource { organization, id, title, url, .. } = &**source;
+                        audited::source(&mut db, &by, *organization, "source.create", *id, title, url.as_deref())
+                            .await?;
                     }
                     Ok(())
                 })
@@ -84,7 +88,7 @@ impl Store {
         let added = added.await;
         if added.is_err() {
             let ids = sources.iter().map(|source| source.id).collect();
-            self.hide_sources(organization, ids).await?;
+            self.hide_sources(organization, ids, Author::nobody()).await?;
         }
         added
     }
@@ -138,7 +142,8 @@ impl Store {
         };
         let mut forgotten = 0;
         for (organization, source) in lost {
-            forgotten += self.hide_sources(OrganizationId(organization.0), vec![SourceId(source.0)]).await?;
+            forgotten +=
+                self.hide_sources(OrganizationId(organization.0), vec![SourceId(source.0)], Author::nobody()).await?;
         }
         Ok(forgotten)
     }

@@ -5,6 +5,7 @@
 //! The host's own search, in `search`, reads them from here. What PostgreSQL derives from passages beside that is for those
 //! who query the database themselves; `refresh.rs` brings it up to date.
 
+pub(crate) mod audited;
 mod delete;
 mod documents;
 mod fuel;
@@ -207,10 +208,13 @@ impl KnowledgeStore for Store {
             return self.add_in_groups(sources.into_iter().map(Arc::new).collect()).await;
         }
         let Some(first) = sources.first() else { return Ok(()) };
+        let by = Author::current();
         self.write(first.organization, "add sources", move |mut db| {
             Box::pin(async move {
                 for source in &sources {
                     add(&mut db, source).await?;
+                    let NewSource { organization, id, title, url, .. } = source;
+                    audited::source(&mut db, &by, *organization, "source.create", *id, title, url.as_deref()).await?;
                 }
                 Ok(())
             })
@@ -236,7 +240,7 @@ impl KnowledgeStore for Store {
     }
 
     async fn delete_sources(&self, organization: OrganizationId, ids: &[SourceId]) -> Result<u64, StoreError> {
-        self.hide_sources(organization, ids.to_vec()).await
+        self.hide_sources(organization, ids.to_vec(), Author::current()).await
     }
 
     async fn synonyms(&self, organization: OrganizationId) -> Result<Synonyms, StoreError> {

@@ -10,18 +10,22 @@ use resly_core::{
 };
 
 use super::{
-    bump, count_embeddings,
+    audited, bump, count_embeddings,
     groups::GROUP,
     passages::{PassagePlace, insert_passage, passage_bytes},
     sources::PageVersion,
 };
 use crate::{
     Store,
+    audit::Author,
     error::{OperationError, failed},
     log_budget,
     sql::{Conn, execute, row},
     types::{Count, Id, Json, Text, Time, name_of},
 };
+
+/// What the audit log calls another content or URL of a source.
+pub(super) const CHANGE: &str = "source.change";
 
 /// New content of a source.
 #[derive(Clone, Debug)]
@@ -271,12 +275,32 @@ impl Store {
             };
             prepared.push((write, written));
         }
+        let by = Author::current();
         self.write(organization, "change sources", move |mut db| {
             Box::pin(async move {
                 for (write, written) in &prepared {
                     match write {
-                        SourceWrite::Revise(change) => revise(&mut db, change, *written).await?,
-                        SourceWrite::Move(to) => move_to(&mut db, to).await?,
+                        SourceWrite::Revise(change) => {
+                            revise(&mut db, change, *written).await?;
+                            if let ChangedBy::Request { url, .. } = &change.content {
+                                let (id, title) = (change.source, &change.revision.title);
+                                audited::source(&mut db, &by, organization, CHANGE, id, title, url.as_deref()).await?;
+                            }
+                        }
+                        SourceWrite::Move(to) => {
+                            move_to(&mut db, to).await?;
+                            let url = to.url.as_deref();
+                            audited::source(
+                                &mut db,
+                                &by,
+                                organization,
+                                CHANGE,
+                                to.source,
+                                url.unwrap_or_default(),
+                                url,
+                            )
+                            .await?;
+                        }
                     }
                 }
                 Ok(())

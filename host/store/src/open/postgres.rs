@@ -2,6 +2,7 @@
 
 use std::{io::ErrorKind, str::FromStr, sync::Arc};
 
+use resly_core::conversation::notice::unknown_language;
 use resly_rest::limits::TIME as REST_TIME;
 use sqlx::{
     ConnectOptions, Connection, Executor, PgConnection,
@@ -68,6 +69,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         log_budget: Arc::default(),
         calls: Arc::default(),
         read_only: false,
+        language: unknown_language,
     })
 }
 

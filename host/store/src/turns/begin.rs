@@ -1,7 +1,9 @@
 //! Accepts a question in one transaction: the idempotency key, the conversation, the messages, the turn and the count.
 
 use resly_core::{
-    conversation::{ClientMessage, Message, MessageStatus, handover::ConversationState, merge},
+    conversation::{
+        ClientMessage, Merge, Message, MessageStatus, handover::ConversationState, merge, notice::DetectLanguage,
+    },
     id::{ConversationId, MessageId},
     meter::Remaining,
     model::{FinishReason, Role, TokenUsage},
@@ -19,6 +21,7 @@ use super::{
 use crate::{
     conversations::{self, LockedConversation},
     error::{OperationError, unexpected},
+    handover,
     messages::{self, PositionedMessage},
     sql::{Conn, execute, row},
     types::{Id, Time, without_nul},
@@ -27,7 +30,7 @@ use crate::{
 
 type Outcome<T> = Result<T, OperationError<BeginTurnError>>;
 
-pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn> {
+pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn, detect: DetectLanguage) -> Outcome<BeginTurn> {
     let turn = storable(turn);
     if turn.messages.is_empty() && turn.continues.is_none() {
         return Err(unexpected("a turn without a message").into());
@@ -53,7 +56,8 @@ pub(super) async fn begin(db: &mut Conn<'_>, turn: NewTurn) -> Outcome<BeginTurn
         None => run(db, &turn).await?,
     };
     if state.is_handed_over() {
-        let notice = hand_to_person(db, &turn, state).await?;
+        let text = handover::notice_for(db, turn.organization, conversation, state, detect).await?;
+        let notice = hand_to_person(db, &turn, text).await?;
         return Ok(BeginTurn::HandedOver { notice, state, remaining });
     }
     Ok(BeginTurn::Accepted(AcceptedTurn { conversation, answer: turn.answer, history, remaining }))
@@ -68,12 +72,12 @@ struct Begun {
 }
 
 /// Ends a turn whose conversation a person has. The answer says who answers.
-async fn hand_to_person(db: &mut Conn<'_>, turn: &NewTurn, state: ConversationState) -> Outcome<Message> {
+async fn hand_to_person(db: &mut Conn<'_>, turn: &NewTurn, text: &str) -> Outcome<Message> {
     let notice = FinishedTurn {
         host: turn.host,
         organization: turn.organization,
         answer: turn.answer,
-        content: state.notice().to_owned(),
+        content: text.to_owned(),
         status: MessageStatus::HandedOver,
         finish: Some(FinishReason::Stop),
         citations: Vec::new(),
@@ -188,7 +192,12 @@ async fn lock(db: &mut Conn<'_>, turn: &NewTurn, again: Option<&UnansweredTurn>)
         Some(name) => conversations::make(db, turn.organization, id, turn.key, name, visitor, places, turn.now).await?,
         None => conversations::lock(db, turn.organization, id, visitor, places, turn.now).await?,
     };
-    held.ok_or(OperationError::Refused(BeginTurnError::NoConversation))
+    let held = held.ok_or(OperationError::Refused(BeginTurnError::NoConversation))?;
+    if again.is_some() {
+        // Its messages are where they were.
+        return Ok(held);
+    }
+    Ok(conversations::follow(db, turn.organization, held, visitor, places, turn.now).await?)
 }
 
 async fn visitor(db: &mut Conn<'_>, turn: &NewTurn) -> Outcome<Option<Id>> {
@@ -214,7 +223,12 @@ async fn store_history(
 ) -> Outcome<StoredHistory> {
     let (positions, mut history): (Vec<_>, Vec<_>) =
         stored.into_iter().map(|placed| (placed.position, placed.message)).unzip();
-    let merged = merge(&history, &turn.messages);
+    let merged = if held.is_merged {
+        // The client knows the conversation that was merged into this one, so its history is that one's.
+        Merge { keep: history.len(), new_from: turn.messages.len().saturating_sub(1) }
+    } else {
+        merge(&history, &turn.messages)
+    };
     if let Some(position) = positions.get(merged.keep) {
         messages::supersede_from(db, turn.organization, held.id, *position, turn.now).await?;
         history.truncate(merged.keep);

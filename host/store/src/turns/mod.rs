@@ -17,7 +17,7 @@ use resly_core::{
     approval::ChatClient,
     conversation::{
         Message,
-        handover::{ConversationState, HandOver},
+        handover::{HandOver, HandedOver},
     },
     error::StoreError,
     id::{ConversationId, HostId, KeyId, MessageId, OrganizationId},
@@ -51,8 +51,9 @@ fn refused(refusal: Refusal) -> BeginTurnError {
 #[async_trait]
 impl TurnStore for Store {
     async fn begin_turn(&self, turn: NewTurn) -> Result<BeginTurn, BeginTurnError> {
+        let detect = self.language;
         self.write(turn.organization, "accept a question", move |mut db| {
-            Box::pin(async move { begin::begin(&mut db, turn).await })
+            Box::pin(async move { begin::begin(&mut db, turn, detect).await })
         })
         .await
     }
@@ -160,14 +161,15 @@ impl TurnStore for Store {
 
     async fn create_ticket(&self, ticket: NewTicket) -> Result<(), StoreError> {
         self.write(ticket.organization, "open a ticket", move |mut db| {
-            Box::pin(async move { Ok(tickets::insert(&mut db, &ticket).await?) })
+            Box::pin(async move { Ok(tickets::open(&mut db, &ticket).await?) })
         })
         .await
     }
 
-    async fn hand_over(&self, request: HandOver) -> Result<Option<ConversationState>, StoreError> {
+    async fn hand_over(&self, request: HandOver) -> Result<Option<HandedOver>, StoreError> {
+        let detect = self.language;
         self.write(request.organization, "hand a conversation over", move |mut db| {
-            Box::pin(async move { Ok(handover::hand_over(&mut db, request).await?) })
+            Box::pin(async move { Ok(handover::hand_over(&mut db, request, detect).await?) })
         })
         .await
     }

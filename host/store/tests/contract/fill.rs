@@ -83,7 +83,7 @@ async fn kinds() -> &'static BTreeMap<(String, String), String> {
 pub async fn schema(backend: &Backend) -> Schema {
     let sql = if backend.is_sqlite() {
         "SELECT t.name || '|' || c.name || '|' || (NOT c.\"notnull\") FROM sqlite_schema t, pragma_table_info(t.name) c
-         WHERE t.type = 'table' AND t.name NOT LIKE 'passages_fts%' AND t.name NOT LIKE 'sqlite_%'
+         WHERE t.type = 'table' AND t.name NOT LIKE 'passages_fts%' AND t.name NOT LIKE 'conversation_fts%' AND t.name NOT LIKE 'sqlite_%'
          AND t.name NOT IN ('_sqlx_migrations', 'key_origins') ORDER BY t.name, c.cid"
     } else {
         "SELECT c.relname || '|' || a.attname || '|' || (NOT a.attnotnull)::int
@@ -157,6 +157,7 @@ fn fixed(table: &str, column: &str) -> Option<&'static str> {
         ("organizations", "subscription_status") => "'active'",
         ("turns", "status") => "'complete'",
         ("conversations", "state") => "'ai'",
+        ("conversations", "merged_into") => "NULL",
         ("knowledge_sources", "status") | ("connector_versions", "state") => "'ready'",
         ("knowledge_sources", "kind") => "'text'",
         // Nothing for the host to settle when it opens the tables.

@@ -11,7 +11,7 @@ use resly_core::{
     model::{Role, TokenUsage},
     turn::store::{BeginTurn, ConversationRef, FinishOutcome, FinishedTurn, NewTurn, TurnStore},
 };
-use resly_store::{AgentReply, Assignment, ConversationQuery, HandoverError, Store};
+use resly_store::{AgentReply, Assigned, Assignment, ConversationQuery, HandoverError, Store};
 use tokio::task::spawn;
 use uuid::Uuid;
 
@@ -65,9 +65,9 @@ both! {
         store.finish_turn(answer(org, turn.answer, "On its way.")).await.unwrap();
         let id = turn.conversation;
         let handed = store.hand_over(request(org, id, HandoverSource::Visitor)).await.unwrap();
-        assert_eq!(handed, Some(ConversationState::Waiting));
+        assert_eq!(handed.map(|handed| handed.state), Some(ConversationState::Waiting));
         let again = store.hand_over(request(org, id, HandoverSource::Rule)).await.unwrap();
-        assert_eq!(again, Some(ConversationState::Waiting));
+        assert_eq!(again.map(|handed| handed.state), Some(ConversationState::Waiting));
         let handling = store.conversation(org, id).await.unwrap().unwrap().handling;
         assert_eq!(handling.handed_over, Some((HandoverSource::Visitor, at(10))), "the first request counts");
         assert_eq!(handling.summary.as_deref(), Some("Visitor: Where is my parcel?\nAssistant: On its way."));
@@ -225,7 +225,7 @@ both! {
         store.finish_turn(answer(org, turn.answer, "hello")).await.unwrap();
         let id = turn.conversation;
         store.assign_conversation(assignment(org, id, anna)).await.unwrap();
-        let wanted = |state| ConversationQuery { state: Some(state), assignee: Some(anna), limit: 9, ..ConversationQuery::default() };
+        let wanted = |state| ConversationQuery { state: Some(state), assigned: Some(Assigned::To(anna)), limit: 9, ..ConversationQuery::default() };
         let listed = async |state| store.find_conversations(org, wanted(state)).await.unwrap().len();
         assert_eq!((listed(ConversationState::Agent).await, listed(ConversationState::Closed).await), (1, 0));
         store.close_conversation(org, id, at(50)).await.unwrap();

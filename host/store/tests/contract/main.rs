@@ -34,6 +34,7 @@ mod histories;
 mod hostile_logins;
 mod hosts;
 mod idempotency;
+mod inbox;
 mod isolation;
 mod keys;
 mod knowledge;

@@ -8,13 +8,16 @@ use http::{HeaderValue, StatusCode, header};
 use maud::{Markup, html};
 use resly_core::{conversation::handover::ConversationState, id::ConversationId, member::Permission};
 use resly_http::{Api, problem::Problem};
-use resly_service::inbox::conversations::{self as inbox, InboxError};
-use resly_store::{ConversationRecord, HandoverError};
+use resly_service::inbox::{
+    conversations::{self as inbox, InboxError},
+    handling::{self, Desk},
+};
+use resly_store::HandoverError;
 
 use super::{
-    conversations::{PATH, shortened},
     people::People,
-    transcript,
+    side, transcript,
+    words::{PATH, shortened},
 };
 use crate::{
     access::{Agent, Viewer},
@@ -28,9 +31,11 @@ use crate::{
 
 /// A form that could not be done: what to say, and what was typed.
 #[derive(Default)]
-struct Refused {
-    mistake: Option<String>,
-    typed: String,
+pub(super) struct Refused {
+    pub mistake: Option<String>,
+    /// The reply.
+    pub typed: String,
+    pub note: String,
 }
 
 pub async fn page(Viewer(member): Viewer, State(api): State<Api>, Path(id): Path<String>) -> Result<Page, PageError> {
@@ -43,7 +48,7 @@ pub async fn live(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Response, PageError> {
-    let record = find(&member, &api, &id).await?;
+    let record = find(&member, &api, &id).await?.record;
     let people = People::of(&api, &member).await?;
     let mut response = transcript::draw(&record, &people).into_string().into_response();
     let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -52,19 +57,20 @@ pub async fn live(
     Ok(response)
 }
 
-fn missing() -> PageError {
+pub(super) fn missing() -> PageError {
     PageError::missing(
         "There is no such conversation. It may have been deleted with its visitor, or at the end of the time that the plan keeps it.",
     )
 }
 
-async fn find(member: &Member, api: &Api, id: &str) -> Result<ConversationRecord, PageError> {
+async fn find(member: &Member, api: &Api, id: &str) -> Result<Desk, PageError> {
     let id: ConversationId = id.parse().map_err(|_| missing())?;
-    api.app.store.conversation(member.session.organization, id).await?.ok_or_else(missing)
+    handling::desk(&api.app, member.session.organization, id).await?.ok_or_else(missing)
 }
 
-async fn draw(member: Member, api: &Api, id: &str, refused: Refused) -> Result<Page, PageError> {
-    let record = find(&member, api, id).await?;
+pub(super) async fn draw(member: Member, api: &Api, id: &str, refused: Refused) -> Result<Page, PageError> {
+    let desk = find(&member, api, id).await?;
+    let record = &desk.record;
     let people = People::of(api, &member).await?;
     let path = format!("{PATH}/{}", record.id);
     let first = record.messages.first().map(|message| shortened(&message.content)).unwrap_or_default();
@@ -73,20 +79,24 @@ async fn draw(member: Member, api: &Api, id: &str, refused: Refused) -> Result<P
         ("Visitor", html! { (record.visitor.as_deref().unwrap_or("not named")) }),
         ("Begun", when(record.created_at)),
         ("Conversation", html! { code { (record.id) } }),
+        ("Tags", side::tags(&member, record, &path)),
     ]);
     let body = html! {
         @if let Some(mistake) = &refused.mistake { (alert(mistake)) }
+        (side::merged(record))
         section class="panel" { (about) }
-        section class="panel" aria-label="Transcript" data-live={ (path) "/transcript" } { (transcript::draw(&record, &people)) }
-        (reply_form(&member, &record, &people, &path, &refused.typed))
+        section class="panel" aria-label="Transcript" data-live={ (path) "/transcript" } { (transcript::draw(record, &people)) }
+        (reply_form(&member, &desk, &people, &path, &refused.typed))
+        (side::notes(&member, record, &people, &path, &refused.note))
     };
-    let actions = actions(&member, &record, &people, &path);
+    let actions = actions(&member, &desk, &people, &path);
     Ok(Page::new(member, title, body).above(PATH, "Conversations").actions(actions))
 }
 
 /// What the member may do now.
-fn actions(member: &Member, record: &ConversationRecord, people: &People, path: &str) -> Markup {
-    if !member.may(Permission::Converse) {
+fn actions(member: &Member, desk: &Desk, people: &People, path: &str) -> Markup {
+    let record = &desk.record;
+    if !member.may(Permission::Converse) || record.handling.merged_into.is_some() {
         return Markup::default();
     }
     let send = |to: &str, text: &str, class: &str| {
@@ -118,11 +128,14 @@ fn actions(member: &Member, record: &ConversationRecord, people: &People, path: 
         (take)
         @if state.is_handed_over() { (send("return", "Give back to the assistant", "button")) }
         @if state != ConversationState::Closed { (send("close", "Close", "button")) }
+        (side::snooze(member, record, path))
+        (side::merge(member, desk, path))
         (button(&ticket, "Open a ticket"))
     }
 }
 
-fn reply_form(member: &Member, record: &ConversationRecord, people: &People, path: &str, typed: &str) -> Markup {
+fn reply_form(member: &Member, desk: &Desk, people: &People, path: &str, typed: &str) -> Markup {
+    let record = &desk.record;
     let holder = record.handling.assignee;
     let agent = record.handling.state == ConversationState::Agent;
     let own = agent && holder.is_none_or(|holder| people.is_own(holder));
@@ -139,7 +152,11 @@ fn reply_form(member: &Member, record: &ConversationRecord, people: &People, pat
     };
     html! {
         section class="panel" {
-            (form(&member.form_token, &format!("{path}/reply"), &html! { (area(&field, 4, false)) (submit("Send")) }))
+            (form(&member.form_token, &format!("{path}/reply"), &html! {
+                (area(&field, 4, false))
+                (side::canned(desk, people, path))
+                (submit("Send"))
+            }))
         }
     }
 }
@@ -155,13 +172,16 @@ async fn refused(member: Member, api: &Api, id: &str, error: InboxError, typed: 
         InboxError::Handover(HandoverError::NotTaken { .. }) => {
             (StatusCode::CONFLICT, "No agent has this conversation. Take it over first.".to_owned())
         }
+        InboxError::Handover(HandoverError::Merged) => {
+            (StatusCode::CONFLICT, "It was merged into another conversation. Go on there.".to_owned())
+        }
         InboxError::Invalid(mistakes) => {
             let mistake = mistakes.first().map(|mistake| sentence(&mistake.message)).unwrap_or_default();
             (StatusCode::UNPROCESSABLE_ENTITY, mistake)
         }
         error @ InboxError::Handover(HandoverError::Store(_)) => return Err(Problem::from(error).into()),
     };
-    let refused = Refused { mistake: Some(mistake), typed: typed.to_owned() };
+    let refused = Refused { mistake: Some(mistake), typed: typed.to_owned(), ..Refused::default() };
     Ok(draw(member, api, id, refused).await?.status(status).into_response())
 }
 

@@ -2,85 +2,27 @@
 
 use axum::extract::{Query, State};
 use maud::{Markup, html};
-use resly_core::{conversation::handover::ConversationState, time::Timestamp};
+use resly_core::member::Permission;
 use resly_http::{Api, pagination};
-use resly_store::{ConversationQuery, ConversationSummary};
-use serde::Deserialize;
+use resly_service::inbox::search;
+use resly_store::ConversationSummary;
 
-use super::people::People;
+use super::{
+    bulk,
+    filters::{self, Parameters, SNOOZED, YOURS},
+    people::People,
+    words::{PATH, shortened, state_badge},
+};
 use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
-    parts::{Field, Table, Tone, badge, empty, pager, tabs, when},
+    member::Member,
+    parts::{Table, Tone, badge, empty, form, pager, tabs, when},
 };
 
-pub const PATH: &str = "/console/conversations";
 /// Conversations of a page.
 const ROWS: u32 = 50;
-/// Characters of a question in the list.
-const QUESTION: usize = 120;
-/// The tab of the conversations that the member has.
-const YOURS: &str = "yours";
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-pub struct Parameters {
-    state: String,
-    visitor: String,
-    tag: String,
-    connector: String,
-    since: String,
-    until: String,
-    before: String,
-}
-
-impl Parameters {
-    fn query(&self, own: uuid::Uuid) -> ConversationQuery {
-        let filled = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-        let yours = self.state == YOURS;
-        let state = ConversationState::ALL.into_iter().find(|state| state.name() == self.state);
-        ConversationQuery {
-            state: if yours { Some(ConversationState::Agent) } else { state },
-            assignee: yours.then_some(own),
-            visitor: filled(&self.visitor),
-            tag: filled(&self.tag),
-            connector: filled(&self.connector),
-            since: day(&self.since, "T00:00:00Z"),
-            until: day(&self.until, "T23:59:59.999999Z"),
-            before: pagination::decode(&self.before),
-            limit: ROWS + 1,
-        }
-    }
-
-    fn is_filtered(&self) -> bool {
-        [&self.visitor, &self.tag, &self.connector, &self.since, &self.until].iter().any(|text| !text.trim().is_empty())
-    }
-
-    /// The page's address with these filters, without its cursor.
-    fn path(&self) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for (name, value) in [
-            ("state", &self.state),
-            ("visitor", &self.visitor),
-            ("tag", &self.tag),
-            ("connector", &self.connector),
-            ("since", &self.since),
-            ("until", &self.until),
-        ] {
-            if !value.is_empty() {
-                query.append_pair(name, value);
-            }
-        }
-        let query = query.finish();
-        if query.is_empty() { PATH.to_owned() } else { format!("{PATH}?{query}") }
-    }
-}
-
-/// The time of a day, as a field of the kind `date` sends it.
-fn day(text: &str, time: &str) -> Option<Timestamp> {
-    (text.len() == 10).then(|| format!("{text}{time}").parse().ok())?
-}
 
 pub async fn page(
     Viewer(member): Viewer,
@@ -88,20 +30,27 @@ pub async fn page(
     Query(parameters): Query<Parameters>,
 ) -> Result<Page, PageError> {
     let people = People::of(&api, &member).await?;
-    let wanted = parameters.query(member.session.person.id.0);
-    let mut found = api.app.store.find_conversations(member.session.organization, wanted).await?;
+    let wanted = parameters.query(member.session.person.id.0, api.app.clock.now(), ROWS + 1);
+    let mut found = search::find(&api.app, member.session.organization, Some(&parameters.text), wanted).await?;
     let more = pagination::cut(&mut found, ROWS);
     let next = pagination::next(&found, more, |conversation| (conversation.created_at, conversation.id.0));
+    let may = member.may(Permission::Converse);
+    let actions = if may { availability(&member, &people) } else { Markup::default() };
     let body = html! {
-        (filters(&parameters))
+        (filters::draw(&parameters, &people))
+        @if !parameters.text.trim().is_empty() {
+            p class="hint" { "Conversations in which all of these words were said. What was said in the last half minute may be missing." }
+        }
         @if found.is_empty() { (nothing(&parameters)) }
-        @else { (table(&found, &people)) (pager(&parameters.path(), next.as_deref())) }
+        @else if may { (bulk::form(&member, &parameters.path(), &table(&found, &people, true))) (pager(&parameters.path(), next.as_deref())) }
+        @else { (table(&found, &people, false)) (pager(&parameters.path(), next.as_deref())) }
     };
     let states = [
         ("", "All"),
         ("waiting", "Waiting"),
         (YOURS, "Yours"),
         ("agent", "With agents"),
+        (SNOOZED, "Snoozed"),
         ("ai", "Assistant"),
         ("closed", "Closed"),
     ];
@@ -110,22 +59,22 @@ pub async fn page(
     let current = path(&parameters.state);
     Ok(Page::new(member, "Conversations", body)
         .lead(html! { "What visitors asked, newest first. Those that wait are for you: take one over, and the assistant is silent in it." })
+        .actions(actions)
         .tabs(tabs("Conversations by who answers", &current, &pages)))
 }
 
-fn filters(parameters: &Parameters) -> Markup {
-    let field = |name, label, value, kind| Field { kind, name, label, value, ..Field::default() }.draw();
-    html! {
-        form method="get" action=(PATH) class="filters" {
-            @if !parameters.state.is_empty() { input type="hidden" name="state" value=(parameters.state); }
-            (field("visitor", "Visitor", &parameters.visitor, "search"))
-            (field("tag", "Tag", &parameters.tag, "search"))
-            (field("connector", "Connector", &parameters.connector, "search"))
-            (field("since", "From", &parameters.since, "date"))
-            (field("until", "To", &parameters.until, "date"))
-            button class="button" { "Filter" }
-        }
-    }
+/// Whether the member answers visitors now, and the button that changes it.
+fn availability(member: &Member, people: &People) -> Markup {
+    let (now, value, does) = if people.is_available {
+        (badge(Tone::Good, "You are available"), "no", "Go away")
+    } else {
+        (badge(Tone::Quiet, "You are away"), "yes", "Become available")
+    };
+    form(
+        &member.form_token,
+        &format!("{PATH}/availability"),
+        &html! { div class="row" { (now) input type="hidden" name="available" value=(value); button class="button" { (does) } } },
+    )
 }
 
 fn nothing(parameters: &Parameters) -> Markup {
@@ -148,17 +97,8 @@ fn nothing(parameters: &Parameters) -> Markup {
     }
 }
 
-/// What a state is called, and how pressing it is.
-pub fn state_badge(state: ConversationState) -> Markup {
-    match state {
-        ConversationState::Ai => badge(Tone::Quiet, "Assistant"),
-        ConversationState::Waiting => badge(Tone::Warn, "Waiting"),
-        ConversationState::Agent => badge(Tone::Good, "With an agent"),
-        ConversationState::Closed => badge(Tone::Quiet, "Closed"),
-    }
-}
-
-fn table(found: &[ConversationSummary], people: &People) -> Markup {
+/// With boxes to tick where `several` can be changed at once.
+fn table(found: &[ConversationSummary], people: &People, several: bool) -> Markup {
     let mut table =
         Table::new("Conversations", &["First question", "Who answers", "Agent", "Visitor", "#Messages", "Last change"]);
     for conversation in found {
@@ -167,8 +107,14 @@ fn table(found: &[ConversationSummary], people: &People) -> Markup {
         let question = shortened(question.unwrap_or("(without words)"));
         let tags = html! { @for tag in &conversation.tags { " " (badge(Tone::Quiet, tag)) } };
         table.row(vec![
-            html! { a href=(path) { (question) } (tags) },
-            state_badge(conversation.state),
+            html! {
+                @if several { (bulk::tick(conversation.id, &question)) }
+                a href=(path) { (question) } (tags)
+            },
+            html! {
+                @if conversation.merged_into.is_some() { (badge(Tone::Quiet, "Merged")) }
+                @else { (state_badge(conversation.state)) }
+            },
             html! { @if let Some(id) = conversation.assignee { (people.name(id)) } },
             html! { @if let Some(visitor) = &conversation.visitor { (visitor) } },
             html! { (conversation.messages) },
@@ -176,38 +122,4 @@ fn table(found: &[ConversationSummary], people: &People) -> Markup {
         ]);
     }
     table.draw()
-}
-
-/// The beginning of a text, on one line.
-pub fn shortened(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= QUESTION {
-        return line;
-    }
-    let cut: String = line.chars().take(QUESTION).collect();
-    format!("{}…", cut.trim_end())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn filters_are_read_and_come_back_in_the_address() {
-        let parameters = Parameters {
-            state: YOURS.to_owned(),
-            visitor: " anna ".to_owned(),
-            until: "2026-01-31".to_owned(),
-            since: "soon".to_owned(),
-            ..Parameters::default()
-        };
-        let own = uuid::Uuid::from_u128(7);
-        let query = parameters.query(own);
-        assert_eq!((query.state, query.assignee), (Some(ConversationState::Agent), Some(own)));
-        assert_eq!((query.visitor.as_deref(), query.since), (Some("anna"), None));
-        assert_eq!(query.until.unwrap().to_string(), "2026-01-31T23:59:59.999999Z");
-        assert_eq!(parameters.path(), "/console/conversations?state=yours&visitor=+anna+&since=soon&until=2026-01-31");
-        assert!(parameters.is_filtered() && !Parameters::default().is_filtered());
-        assert_eq!(shortened(&"ü ".repeat(QUESTION)).chars().count(), QUESTION);
-    }
 }

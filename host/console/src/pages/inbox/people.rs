@@ -11,6 +11,9 @@ use crate::{member::Member, parts::Choice};
 pub struct People {
     /// Who looks.
     own: Uuid,
+    own_name: String,
+    /// Whether who looks answers visitors now.
+    pub is_available: bool,
     names: Vec<(Uuid, String)>,
 }
 
@@ -18,12 +21,19 @@ impl People {
     pub async fn of(api: &Api, member: &Member) -> Result<Self, StoreError> {
         let organization: OrganizationId = member.session.organization;
         let listed = members::list(&api.app, organization).await?;
+        let own = member.session.person.id.0;
+        let is_available = listed.iter().any(|listed| listed.person.id.0 == own && listed.available);
         let names = listed.into_iter().map(|listed| (listed.person.id.0, listed.person.name)).collect();
-        Ok(Self { own: member.session.person.id.0, names })
+        Ok(Self { own, own_name: member.session.person.name.clone(), is_available, names })
     }
 
     pub fn is_own(&self, id: Uuid) -> bool {
         self.own == id
+    }
+
+    /// Who looks, as visitors may know them.
+    pub fn own_name(&self) -> &str {
+        &self.own_name
     }
 
     /// What to call somebody. Who isn't a member any more has no name here.

@@ -15,9 +15,9 @@ use resly_service::{
 use resly_store::{TicketComment, TicketRecord};
 
 use super::{
-    conversations::{self, shortened},
     people::People,
     tickets::{PATH, fields, read, status_badge},
+    words::{PATH as CONVERSATIONS, shortened},
 };
 use crate::{
     access::{Agent, Viewer},
@@ -56,7 +56,7 @@ async fn draw(member: Member, api: &Api, id: &str, refused: Refused) -> Result<P
     let title = if subject.is_empty() { "Ticket".to_owned() } else { subject };
     let conversation = html! {
         @match ticket.conversation {
-            Some(id) => a href={ (conversations::PATH) "/" (id) } { "Read it" },
+            Some(id) => a href={ (CONVERSATIONS) "/" (id) } { "Read it" },
             None => span class="quiet" { "none" },
         }
     };

@@ -20,8 +20,8 @@ use resly_store::{Ticket, TicketQuery};
 use serde::Deserialize;
 
 use super::{
-    conversations::shortened,
     people::{People, choices},
+    words::shortened,
 };
 use crate::{
     access::{Agent, Viewer},

@@ -9,7 +9,7 @@ use resly_core::{
 use resly_store::ConversationRecord;
 use serde_json::Value;
 
-use super::{conversations::state_badge, people::People};
+use super::{people::People, words::state_badge};
 use crate::parts::{Tone, badge, when};
 
 /// The state of the conversation and its messages.
@@ -19,6 +19,7 @@ pub fn draw(record: &ConversationRecord, people: &People) -> Markup {
         p class="row" {
             (state_badge(handling.state))
             @if let Some(id) = handling.assignee { span { (people.name(id)) } }
+            @if let Some(until) = handling.snoozed_until { span class="quiet" { "Snoozed until " (when(until)) } }
             @if let Some((by, at)) = handling.handed_over {
                 span class="quiet" { "A person was asked for by " (asked_by(by.name())) ", " (when(at)) }
             }

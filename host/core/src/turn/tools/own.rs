@@ -128,7 +128,9 @@ impl Toolbox<'_> {
             now: self.turns.clock.now(),
         };
         match self.turns.store.hand_over(request).await {
-            Ok(Some(state)) => self.succeeded(&call.name, json!({"status": state.name(), "customer": state.notice()})),
+            Ok(Some(handed)) => {
+                self.succeeded(&call.name, json!({"status": handed.state.name(), "customer": handed.notice}))
+            }
             // The conversation is deleted meanwhile.
             Ok(None) => self.failed(&call.name, ToolErrorKind::Unavailable, "the conversation is gone"),
             Err(failure) => {

@@ -172,9 +172,10 @@ impl TurnStore for FakeStore {
         Ok(())
     }
 
-    async fn hand_over(&self, request: HandOver) -> Result<Option<ConversationState>, StoreError> {
+    async fn hand_over(&self, request: HandOver) -> Result<Option<HandedOver>, StoreError> {
         self.handed_over.lock().unwrap().push(request);
-        Ok(Some(ConversationState::Waiting))
+        let state = ConversationState::Waiting;
+        Ok(Some(HandedOver { state, notice: state.notice() }))
     }
 }
 
