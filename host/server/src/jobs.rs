@@ -5,13 +5,13 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 use resly_core::metrics::names;
 use resly_service::{
-    App, checks,
+    App, analytics, checks,
     cluster::{self, changes},
     crawls, deletions, members, retention, sources, upload,
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
-/// Also how late passages are brought up to date.
+/// Also how late passages are brought up to date, and outcomes of conversations are computed.
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a check or a webhook's message may be.
@@ -48,6 +48,7 @@ enum Job {
     Erase,
     Sweep,
     Objects,
+    Judge,
     Cancel,
     Renew,
     Tell,
@@ -62,7 +63,15 @@ impl Job {
             return if shared { vec![Self::Renew] } else { Vec::new() };
         }
         let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
-        jobs.extend([Self::ReadFiles, Self::ReadPages, Self::Crawl, Self::Erase, Self::Sweep, Self::Objects]);
+        jobs.extend([
+            Self::ReadFiles,
+            Self::ReadPages,
+            Self::Crawl,
+            Self::Erase,
+            Self::Sweep,
+            Self::Objects,
+            Self::Judge,
+        ]);
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
         // this host. Nor does SQLite derive anything from passages.
         if shared {
@@ -73,7 +82,7 @@ impl Job {
 
     fn period(self) -> Duration {
         match self {
-            Self::Recover | Self::Objects | Self::Refresh => RECOVER_EVERY,
+            Self::Recover | Self::Objects | Self::Judge | Self::Refresh => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver => LOOK_EVERY,
             Self::ReadFiles | Self::ReadPages | Self::Crawl => READ_EVERY,
@@ -102,6 +111,7 @@ impl Job {
                 Self::Erase => erase(&app).await,
                 Self::Sweep => sweep(&app).await,
                 Self::Objects => delete_objects(&app).await,
+                Self::Judge => judge(&app).await,
                 Self::Cancel => cancel(&app).await,
                 Self::Renew => renew(&app).await,
                 Self::Tell => tell(&app).await,
@@ -132,6 +142,7 @@ impl Job {
             Self::Erase => "erase",
             Self::Sweep => "sweep",
             Self::Objects => "objects",
+            Self::Judge => "judge",
             Self::Cancel => "cancel",
             Self::Renew => "renew",
             Self::Tell => "tell",
@@ -250,6 +261,15 @@ async fn delete_objects(app: &Arc<App>) -> bool {
         tracing::info!(deleted, "deleted objects that nothing needed");
     }
     deleted.is_some()
+}
+
+/// Computes what became of conversations.
+async fn judge(app: &Arc<App>) -> bool {
+    let computed = logged(analytics::update(app).await, "outcomes of conversations could not be computed");
+    if let Some(computed @ 1..) = computed {
+        tracing::debug!(computed, "computed outcomes of conversations");
+    }
+    computed.is_some()
 }
 
 /// Brings up to date what the database derives from passages.

@@ -80,7 +80,7 @@ pub async fn get(app: &App, organization: OrganizationId) -> Result<Overview, St
         store.list_conversations(organization, None, 1),
         store.webhook(organization),
         store.deliveries(organization, None, DELIVERIES),
-        store.waiting_work(organization),
+        store.waiting_work(organization, now),
     )?;
     let may_chat = |kind| keys.iter().any(|key| key.kind == kind && key.scopes.contains(&Scope::Chat));
     let is_done = |step: &SetupStep| match step {
