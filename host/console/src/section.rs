@@ -24,6 +24,7 @@ pub const MENU: &[(&str, &[Section])] = &[
             section("/console/tickets", "Tickets", Permission::View),
         ],
     ),
+    ("Analytics", &[section("/console/analytics", "Analytics", Permission::View)]),
     (
         "Answers",
         &[
