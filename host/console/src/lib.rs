@@ -44,6 +44,7 @@ fn pages() -> Router<Api> {
         .merge(own_connectors())
         .merge(answers())
         .merge(inbox())
+        .merge(analytics())
         .merge(deploy())
         .merge(account())
         .merge(contract())
@@ -111,6 +112,21 @@ fn inbox() -> Router<Api> {
         .route("/console/tickets/new", get(tickets::new_page))
         .route("/console/tickets/{id}", get(ticket::page).post(ticket::change))
         .route("/console/tickets/{id}/comments", post(ticket::comment))
+}
+
+/// What became of conversations, and how connectors did.
+fn analytics() -> Router<Api> {
+    use pages::analytics::{connectors, conversations, overview, questions};
+
+    Router::new()
+        .route("/console/analytics", get(overview::page))
+        .route("/console/analytics/days.csv", get(overview::csv))
+        .route("/console/analytics/recompute", post(overview::recompute))
+        .route("/console/analytics/conversations", get(conversations::page))
+        .route("/console/analytics/questions", get(questions::page))
+        .route("/console/analytics/questions.csv", get(questions::csv))
+        .route("/console/analytics/connectors", get(connectors::page))
+        .route("/console/analytics/connectors.csv", get(connectors::csv))
 }
 
 /// Connectors of an organization's own, and what all connectors did.

@@ -25,6 +25,7 @@ pub const MENU: &[(&str, &[Section])] = &[
             section("/console/canned-replies", "Canned replies", Permission::View),
         ],
     ),
+    ("Analytics", &[section("/console/analytics", "Analytics", Permission::View)]),
     (
         "Answers",
         &[

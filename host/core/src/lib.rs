@@ -18,6 +18,7 @@ pub mod meter;
 pub mod metrics;
 pub mod model;
 pub mod object;
+pub mod outcome;
 pub mod plan;
 pub mod principal;
 pub mod rate;

@@ -49,8 +49,10 @@ names! {
     }
     Feature = resly_core::plan::Feature { Chat, Search, Rest, CustomConnectors, Webhooks, Crawls, Documents }
     FinishReason = resly_core::model::FinishReason { Stop, ToolCalls, Length, ContentFilter, Other }
+    Gap = resly_core::outcome::Gap { NoSource, RatedDown }
     HandoverSource = resly_core::conversation::handover::HandoverSource { Visitor, Rule, Model, Agent }
     HealthState = resly_core::connector::health::HealthState { Unknown, Healthy, Degraded, Failing, NeedsAuth }
+    Interval = resly_service::analytics::Interval { Day, Week }
     KeyKind = resly_core::principal::KeyKind { Secret, Publishable }
     LimitLevel = resly_core::meter::LimitLevel { Plan, Key, Visitor }
     LimitWindow = resly_core::meter::LimitWindow { Minute, Day, Month }
@@ -63,7 +65,9 @@ names! {
         Messages, Embeddings, ConnectorCalls, Fuel, ModelInputTokens, ModelCachedInputTokens, ModelOutputTokens,
     }
     Origin = resly_core::connector::connection::Origin { Bundled, Declarative, Uploaded }
+    Outcome = resly_core::outcome::Outcome { Autonomous, Durable, HandedOver, Abandoned, Open }
     Owner = resly_core::connector::connection::Owner { Organization, Visitor }
+    Rating = resly_core::outcome::Rating { Up, Down }
     Reason = resly_core::connector::failure_reason::FailureReason {
         RequestConfiguration, NeedsAuth, Upstream, RateLimited, Mapping, Denied, Limit, Internal,
     }

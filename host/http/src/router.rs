@@ -81,13 +81,14 @@ fn chat() -> OpenApiRouter<Api> {
         .routes(routes!(chat::hand_over::request))
         .routes(routes!(chat::hand_over::messages))
         .routes(routes!(messages::get))
+        .routes(routes!(messages::rate, messages::forget_rating))
         .routes(routes!(search::handle))
 }
 
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, approvals, audit, crawls, deletions, invitations, keys, logs, members, plan, sources, synonyms, usage,
+        alerts, analytics, analytics_details, approvals, audit, crawls, deletions, invitations, keys, logs, members, plan, sources, synonyms, usage,
         usage_history, vault, webhook, workflows,
     };
 
@@ -125,6 +126,11 @@ fn organization() -> OpenApiRouter<Api> {
         .routes(routes!(plan::get, plan::change))
         .routes(routes!(vault::get))
         .routes(routes!(vault::rotate))
+        .routes(routes!(analytics::get))
+        .routes(routes!(analytics::conversations))
+        .routes(routes!(analytics::recompute))
+        .routes(routes!(analytics_details::questions))
+        .routes(routes!(analytics_details::connectors))
         .routes(routes!(deletions::create))
         .routes(routes!(deletions::list))
         .routes(routes!(deletions::get))

@@ -18,7 +18,7 @@ mod terms;
 mod vectors;
 mod words;
 
-pub use library::{AddError, Added, ExplainedPassage, Explanation, Library, NewText, Progress};
+pub use library::{AddError, Added, ExplainedPassage, Explanation, Library, NewText, Progress, telling_words};
 pub use words::{Form, WordMatch, WordsError};
 
 /// The BCP-47 code of the language of a source, by its title and its text or the beginning of that; `und` where it isn't

@@ -25,10 +25,12 @@ use resly_core::{
 };
 
 mod add;
+mod alike;
 mod explain;
 
 pub use self::{
     add::{AddError, Added, NewText, Progress},
+    alike::telling_words,
     explain::{ExplainedPassage, Explanation},
 };
 use crate::{

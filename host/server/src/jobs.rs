@@ -5,13 +5,13 @@ use std::{fmt::Display, sync::Arc, time::Duration};
 
 use resly_core::metrics::names;
 use resly_service::{
-    App, audit, checks,
+    App, analytics, audit, checks,
     cluster::{self, changes},
     crawls, deletions, inbox, members, retention, sources, upload,
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
-/// Also how late passages are brought up to date.
+/// Also how late passages are brought up to date, and outcomes of conversations are computed.
 const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a check or a webhook's message may be, and a conversation found by what was said last.
@@ -48,6 +48,7 @@ enum Job {
     Erase,
     Sweep,
     Objects,
+    Judge,
     Cancel,
     Renew,
     Tell,
@@ -71,6 +72,7 @@ impl Job {
             Self::Sweep,
             Self::Objects,
             Self::Index,
+            Self::Judge,
         ]);
         // Without other hosts, the host that is asked to cancel an answer is the one that writes it, and nobody looks for
         // this host. Nor does SQLite derive anything from passages.
@@ -82,7 +84,7 @@ impl Job {
 
     fn period(self) -> Duration {
         match self {
-            Self::Recover | Self::Objects | Self::Refresh => RECOVER_EVERY,
+            Self::Recover | Self::Objects | Self::Judge | Self::Refresh => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver | Self::Index => LOOK_EVERY,
             Self::ReadFiles | Self::ReadPages | Self::Crawl => READ_EVERY,
@@ -111,6 +113,7 @@ impl Job {
                 Self::Erase => erase(&app).await,
                 Self::Sweep => sweep(&app).await,
                 Self::Objects => delete_objects(&app).await,
+                Self::Judge => judge(&app).await,
                 Self::Cancel => cancel(&app).await,
                 Self::Renew => renew(&app).await,
                 Self::Tell => tell(&app).await,
@@ -142,6 +145,7 @@ impl Job {
             Self::Erase => "erase",
             Self::Sweep => "sweep",
             Self::Objects => "objects",
+            Self::Judge => "judge",
             Self::Cancel => "cancel",
             Self::Renew => "renew",
             Self::Tell => "tell",
@@ -266,6 +270,15 @@ async fn delete_objects(app: &Arc<App>) -> bool {
         tracing::info!(deleted, "deleted objects that nothing needed");
     }
     deleted.is_some()
+}
+
+/// Computes what became of conversations.
+async fn judge(app: &Arc<App>) -> bool {
+    let computed = logged(analytics::update(app).await, "outcomes of conversations could not be computed");
+    if let Some(computed @ 1..) = computed {
+        tracing::debug!(computed, "computed outcomes of conversations");
+    }
+    computed.is_some()
 }
 
 /// Brings up to date what the database derives from passages.

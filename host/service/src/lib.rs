@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod actions;
+pub mod analytics;
 mod app;
 pub mod audit;
 pub mod billing;

@@ -80,7 +80,7 @@ pub async fn get(app: &App, organization: OrganizationId) -> Result<Overview, St
         store.list_conversations(organization, None, 1),
         store.webhook(organization),
         store.deliveries(organization, None, DELIVERIES),
-        store.waiting_work(organization),
+        store.waiting_work(organization, now),
     )?;
     // The operator's first key runs the host. An app has one of its own.
     let apps = || keys.iter().filter(|key| !key.scopes.contains(&Scope::Operator));

@@ -12,9 +12,9 @@ use crate::{
 };
 
 /// What a bound login may read: the tables that DESIGN names for users, but no credentials, and the views for dashboards.
-const READABLE: &str = "conversations, messages, tickets, ticket_comments, knowledge_sources, passages, billing_events, \
-                        \"usage\", connector_logs, workflows, visitors, daily_conversations, daily_answers, \
-                        daily_connector_calls";
+const READABLE: &str = "conversations, conversation_outcomes, messages, tickets, ticket_comments, knowledge_sources, \
+                        passages, billing_events, \"usage\", connector_logs, workflows, visitors, daily_conversations, \
+                        daily_answers, daily_connector_calls";
 /// What holds for each session of a bound login, unless it sets something else itself: against accidents, not attacks.
 const BOUNDS: [&str; 4] = [
     "default_transaction_read_only = on",

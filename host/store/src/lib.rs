@@ -31,6 +31,8 @@
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
 //! | `conversation_words` | hashes of the words of each conversation, for people who look for one; SQLite's index is `conversation_fts` |
 //! | `conversation_notes`, `canned_replies` | what agents tell each other, and what they often tell visitors |
+//! | `conversation_outcomes`, `outcome_days`, `outcome_progress` | what became of each conversation, its sums by day, and how far the job is |
+//! | `answer_ratings`, `unanswered_questions`, `connector_call_days` | what visitors say of answers; what the knowledge didn't answer; calls by day |
 //! | `hosts` | the hosts that share the database: where the others reach each, and until when it counts as running |
 //! | `turns` | answers being written, by host and lease; and, for two days, what became of them, by idempotency key |
 //! | `tickets`, `ticket_comments`, `workflows` | as named |
@@ -89,6 +91,7 @@ mod open;
 mod operation;
 mod organizations;
 mod origins;
+mod outcomes;
 mod page;
 mod plans;
 mod publishers;
@@ -131,7 +134,7 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
-    attention::{TICKETS_READ, WaitingWork},
+    attention::{QUESTIONS_READ, TICKETS_READ, WaitingWork},
     audit::{AUDIT_DAYS, AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},
@@ -174,6 +177,10 @@ pub use self::{
     notes::{ConversationNote, NOTES_MOST, NoteError, TagChange},
     open::{OpenError, StoreConfig},
     organizations::{NewOrganization, Organization, OrganizationQuery},
+    outcomes::{
+        CallSum, CallSums, DueConversation, ListedOutcome, NewOutcome, NewQuestion, OutcomeBatch, OutcomeFilter,
+        OutcomeGrouping, OutcomeQuery, OutcomeSum, OutcomeSums, OutcomeWork, QuestionGroup, StoredQuestion,
+    },
     page::Cursor,
     plans::{NewPlan, PlanDefinition, PlanDefinitionError, PlanUpdate},
     publishers::{AddPublisherError, PUBLISHERS_MOST, Publisher, Trust},

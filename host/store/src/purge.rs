@@ -4,6 +4,7 @@
 use resly_core::id::{ConversationId, OrganizationId};
 
 use crate::{
+    outcomes,
     sql::{Conn, execute, rows},
     types::{Id, Json},
 };
@@ -107,6 +108,7 @@ pub(crate) async fn purge(
     deleted.tickets = execute!(db, db.pick(TICKETS.0, TICKETS.1), of, organization, ROWS)?;
     let most = [deleted.messages, deleted.connector_calls, deleted.approvals, deleted.tickets].into_iter().max();
     if most < Some(ROWS.unsigned_abs()) {
+        outcomes::forget(db, OrganizationId(organization.0), conversations).await?;
         let sql = db.pick(CONVERSATION_ROWS.0, CONVERSATION_ROWS.1);
         deleted.conversations = execute!(db, sql, of, organization)?;
     }

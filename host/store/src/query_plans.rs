@@ -1,13 +1,13 @@
 //! How SQLite runs the statements that a large database makes slow: by an index, in the index's order, never by reading a
 //! whole table or sorting an organization's rows.
 
-use resly_core::{conversation::handover::ConversationState, id::OrganizationId, time::Timestamp};
+use resly_core::{conversation::handover::ConversationState, id::OrganizationId, outcome::Outcome, time::Timestamp};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
 use crate::{
-    ConversationQuery, Store, StoreConfig, TicketQuery, conversations, crawls, knowledge, logs, logs::LogQuery,
-    origins, page::Cursor, purge, retention, sql::Conn, tickets,
+    ConversationQuery, OutcomeFilter, OutcomeQuery, Store, StoreConfig, TicketQuery, conversations, crawls, knowledge,
+    logs, logs::LogQuery, origins, outcomes, page::Cursor, purge, retention, sql::Conn, tickets,
 };
 
 const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
@@ -63,6 +63,12 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
             let wanted = TicketQuery { status, before, limit: 50, ..TicketQuery::default() };
             lists.push(tickets::list(&db, ORGANIZATION, &wanted).text());
         }
+        for (outcome, rated) in [(None, false), (None, true), (Some(Outcome::Durable), false)] {
+            let (from, to) = ("2026-11-01".to_owned(), "2026-11-30".to_owned());
+            let filter = OutcomeFilter { from, to, ..OutcomeFilter::default() };
+            let wanted = OutcomeQuery { filter, rated, before, limit: 50, ..OutcomeQuery::default() };
+            lists.push(outcomes::list(&db, ORGANIZATION, &wanted, outcome).text());
+        }
         let page = LogQuery { before, limit: 50, ..LogQuery::default() };
         // What follows the page's rows orders that page alone.
         let calls = logs::search(&db, ORGANIZATION, &page).text();
@@ -71,6 +77,8 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
     }
     lists.push(knowledge::WINDOW.to_owned());
     let mut others: Vec<&str> = purge::STATEMENTS.to_vec();
+    others.extend(outcomes::FORGET);
+    others.extend(outcomes::DUE);
     others.extend([retention::DUE.0, retention::VISITORS_DUE.0, knowledge::LOAD_PASSAGES.0, origins::ALLOWED.0]);
     others.extend(logs::EXPIRING.map(|(_, _, delete, _)| delete));
     // As REST embeds messages.

@@ -131,7 +131,7 @@ mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
 
     /// The operations that only their own conditions restrict, by file. Each has a reason: see [`super::RowScope::Host`].
-    const HOSTS_OWN: [&str; 91] = [
+    const HOSTS_OWN: [&str; 92] = [
         "alerts warn_of_expiry",
         "audit expire_audit_log",
         "biller apply_biller_event",
@@ -199,6 +199,7 @@ mod tests {
         "organizations organizations_called",
         "organizations subscribe_organization",
         "origins origin_allowed",
+        "outcomes/work organizations_with_outcome_work",
         "plans create_plan",
         "plans plan_definition",
         "plans plans",

@@ -6,6 +6,7 @@
 mod access;
 mod admin_requests;
 mod ai_sdk;
+mod analytics;
 mod approvals;
 mod backups;
 mod bad_input;
@@ -18,6 +19,7 @@ mod chat;
 mod confirmations;
 mod connectors;
 mod console;
+mod console_analytics;
 mod console_attacks;
 mod console_billing;
 mod console_connections;

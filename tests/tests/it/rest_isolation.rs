@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use reqwest::{Method, StatusCode};
 use resly_core::principal::Scope;
+use resly_service::analytics;
 use resly_tests::{
     app::TestApp,
     crm::definition,
@@ -13,10 +14,11 @@ use resly_tests::{
 };
 use serde_json::{Value, json};
 
-const TABLES: [&str; 11] = [
+const TABLES: [&str; 12] = [
     "billing_events",
     "connections",
     "connector_logs",
+    "conversation_outcomes",
     "conversations",
     "knowledge_sources",
     "messages",
@@ -28,12 +30,14 @@ const TABLES: [&str; 11] = [
 ];
 
 /// Each table with what can be embedded in it.
-const RELATIONS: [(&str, &str); 13] = [
+const RELATIONS: [(&str, &str); 15] = [
     ("connections", "connector_logs"),
     ("connections", "workflows"),
     ("connector_logs", "connections"),
     ("connector_logs", "conversations"),
+    ("conversation_outcomes", "conversations"),
     ("conversations", "connector_logs"),
+    ("conversations", "conversation_outcomes"),
     ("conversations", "messages"),
     ("conversations", "tickets"),
     ("conversations", "visitors"),
@@ -108,6 +112,7 @@ async fn nothing_reaches_the_other(app: TestApp, service: &ScriptedService) {
     let other = Member { app: &app, key: mint(app.host(), elsewhere, &all).await };
     own.fill(service).await;
     other.fill(service).await;
+    assert_eq!(analytics::update(app.host()).await.unwrap(), 2, "each has a conversation");
     let before = other.snapshot().await;
     let foreign: Vec<String> = before.values().flat_map(ids).collect();
     assert!(before.values().all(|rows| !rows.as_array().unwrap().is_empty()), "{before:#?}");

@@ -18,6 +18,7 @@ use resly_service::{
     members::links,
     overview::{self, Overview, SetupStep},
 };
+use resly_store::QUESTIONS_READ;
 use serde::Deserialize;
 
 use super::billing::words as meter_words;
@@ -136,6 +137,16 @@ fn attention(overview: &Overview) -> Vec<Item> {
             what: "The newest messages to your webhook weren't taken".to_owned(),
             how: format!("The last try: {why}"),
             to: "/console/account/webhook".to_owned(),
+        });
+    }
+    if overview.waiting.unanswered > 0 {
+        let more = if overview.waiting.unanswered == u64::from(QUESTIONS_READ) { " or more" } else { "" };
+        items.push(Item {
+            tone: Tone::Quiet,
+            word: "questions",
+            what: format!("{}{more} this week", counted(overview.waiting.unanswered, "unanswered question")),
+            how: "See what visitors ask that no source answers, and draft an article.".to_owned(),
+            to: "/console/analytics/questions?days=7".to_owned(),
         });
     }
     if overview.waiting.open_tickets > 0 {

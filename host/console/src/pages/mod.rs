@@ -1,6 +1,7 @@
 //! The pages, one file or folder for each entry of the menu.
 
 pub mod account;
+pub mod analytics;
 pub mod billing;
 pub mod connections;
 pub mod connectors;

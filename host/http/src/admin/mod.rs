@@ -2,6 +2,8 @@
 
 pub mod actions;
 pub mod alerts;
+pub mod analytics;
+pub mod analytics_details;
 pub mod approvals;
 pub mod audit;
 pub mod canned_replies;

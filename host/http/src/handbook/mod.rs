@@ -31,6 +31,7 @@ pub const GROUPS: [(&str, &[&str]); 4] = [
             "knowledge",
             "models",
             "inbox",
+            "analytics",
             "console-answers",
         ],
     ),

@@ -20,7 +20,7 @@ use crate::{
     both,
 };
 
-fn request(organization: OrganizationId, conversation: ConversationId, by: HandoverSource) -> HandOver {
+pub fn request(organization: OrganizationId, conversation: ConversationId, by: HandoverSource) -> HandOver {
     HandOver { organization, conversation, by, summary: None, answer: None, now: at(10) }
 }
 

@@ -43,6 +43,7 @@ mod lost_connections;
 mod members;
 mod migrations;
 mod organizations;
+mod outcomes;
 mod plans;
 mod rates;
 mod read_queues;

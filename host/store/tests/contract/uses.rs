@@ -79,15 +79,15 @@ both! {
     async fn open_tickets_wait_for_a_person(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
         let stranger = organization(&store, &[]).await;
-        assert_eq!(store.waiting_work(org).await.unwrap(), WaitingWork::default());
+        assert_eq!(store.waiting_work(org, at(0)).await.unwrap(), WaitingWork::default());
         for now in [at(0), at(1)] {
             let (subject, body) = ("Help".to_owned(), "Please.".to_owned());
             let new = NewTicket { id: TicketId(uuid()), organization: org, conversation: None, subject, body, now };
             store.create_ticket(new).await.unwrap();
         }
-        assert_eq!(store.waiting_work(org).await.unwrap().open_tickets, 2);
+        assert_eq!(store.waiting_work(org, at(0)).await.unwrap().open_tickets, 2);
         backend.execute("UPDATE tickets SET status = 'solved' WHERE created_at = (SELECT MAX(created_at) FROM tickets)").await;
-        assert_eq!(store.waiting_work(org).await.unwrap().open_tickets, 1);
-        assert_eq!(store.waiting_work(stranger).await.unwrap(), WaitingWork::default());
+        assert_eq!(store.waiting_work(org, at(0)).await.unwrap().open_tickets, 1);
+        assert_eq!(store.waiting_work(stranger, at(0)).await.unwrap(), WaitingWork::default());
     }
 }

@@ -12,6 +12,7 @@ use resly_core::{
 };
 use resly_http::{Api, problem::Problem};
 use resly_service::{
+    analytics,
     crawls::{self, NewCrawl},
     plans,
     sources::{self, FILE_MOST, NewFile, NewPage},
@@ -49,11 +50,22 @@ pub struct AddParameters {
     /// Fills the field of the address.
     #[serde(default)]
     url: String,
+    /// A group of unanswered questions, from which title and text are drafted.
+    draft: Option<uuid::Uuid>,
 }
 
-pub async fn page(Admin(member): Admin, Query(asked): Query<AddParameters>) -> Page {
-    let fields = Fields::new(vec![("url".to_owned(), asked.url)]);
-    draw(member, &asked.kind, &fields, &Mistakes::default())
+pub async fn page(
+    Admin(member): Admin,
+    State(api): State<Api>,
+    Query(asked): Query<AddParameters>,
+) -> Result<Page, PageError> {
+    let mut fields = vec![("url".to_owned(), asked.url)];
+    if let Some(group) = asked.draft
+        && let Some(draft) = analytics::draft(&api.app, member.session.organization, group).await?
+    {
+        fields.extend([("title".to_owned(), draft.title), ("text".to_owned(), draft.text)]);
+    }
+    Ok(draw(member, &asked.kind, &Fields::new(fields), &Mistakes::default()))
 }
 
 /// The page with what was typed and what is wrong with it.
