@@ -17,7 +17,7 @@ use uuid::Uuid;
 use crate::{
     Store,
     error::{OperationError, unexpected},
-    messages,
+    mails, messages,
     recover::{self, DeadTurn},
     sql::{Conn, execute, row, rows},
     types::{Id, Text, Time, named, without_nul},
@@ -157,8 +157,12 @@ async fn lock(db: &mut Conn<'_>, organization: OrganizationId, id: ConversationI
     find(db, organization, id).await?.ok_or(OperationError::Refused(HandoverError::Missing))
 }
 
-/// Hands a conversation over, unless it was before. Returns its state.
-pub(crate) async fn hand_over(db: &mut Conn<'_>, request: HandOver) -> Result<Option<ConversationState>, sqlx::Error> {
+/// Hands a conversation over, unless it was before, and tells the agents by mail. Returns its state.
+pub(crate) async fn hand_over(
+    db: &mut Conn<'_>,
+    request: HandOver,
+    mails_are_sent: bool,
+) -> Result<Option<ConversationState>, sqlx::Error> {
     let HandOver { organization, conversation, by, summary, answer, now } = request;
     let Some(Holder { state, .. }) = find(db, organization, conversation).await? else { return Ok(None) };
     if state.is_handed_over() {
@@ -167,6 +171,9 @@ pub(crate) async fn hand_over(db: &mut Conn<'_>, request: HandOver) -> Result<Op
     let waiting = ConversationState::Waiting;
     give(db, organization, conversation, waiting, None, Some((by, summary)), now).await?;
     cut_off(db, organization, conversation, answer, now).await?;
+    if mails_are_sent {
+        mails::tell_agents(db, organization, conversation, now).await?;
+    }
     Ok(Some(waiting))
 }
 

@@ -272,6 +272,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
         log_budget: Arc::default(),
         calls: Arc::default(),
         read_only: false,
+        mails: false,
     })
 }
 

@@ -1,5 +1,7 @@
 //! Tickets and the comments on them.
 
+mod news;
+
 use resly_core::{
     boxed,
     error::StoreError,
@@ -10,6 +12,7 @@ use resly_core::{
 };
 use uuid::Uuid;
 
+use self::news::TicketNews;
 use crate::{
     Store, conversations,
     error::failed,
@@ -225,6 +228,7 @@ impl Store {
     /// Stores a new ticket. Returns false when the organization doesn't have its conversation.
     #[boxed]
     pub async fn open_ticket(&self, ticket: TicketWrite) -> Result<bool, StoreError> {
+        let news = TicketNews::of(self.mails, ticket.organization);
         self.write(ticket.organization, "open a ticket", move |mut db| {
             Box::pin(async move {
                 let db = &mut db;
@@ -236,7 +240,9 @@ impl Store {
                 let TicketWrite { organization, id, conversation, ref fields, now } = ticket;
                 let (subject, body) = (fields.subject.clone(), fields.body.clone());
                 insert(db, &NewTicket { id, organization, conversation, subject, body, now }).await?;
-                Ok(set(db, &ticket).await?)
+                let changed = set(db, &ticket).await?;
+                news.changed(db, None, &ticket).await?;
+                Ok(changed)
             })
         })
         .await
@@ -245,8 +251,15 @@ impl Store {
     /// Changes what people set of a ticket. Returns false when the organization has no such ticket.
     #[boxed]
     pub async fn change_ticket(&self, ticket: TicketWrite) -> Result<bool, StoreError> {
+        let news = TicketNews::of(self.mails, ticket.organization);
         self.write(ticket.organization, "change a ticket", move |mut db| {
-            Box::pin(async move { Ok(set(&mut db, &ticket).await?) })
+            Box::pin(async move {
+                let db = &mut db;
+                let before = news.before(db, ticket.id).await?;
+                let changed = set(db, &ticket).await?;
+                news.changed(db, before, &ticket).await?;
+                Ok(changed)
+            })
         })
         .await
     }
@@ -259,6 +272,7 @@ impl Store {
         ticket: TicketId,
         comment: TicketComment,
     ) -> Result<bool, StoreError> {
+        let news = TicketNews::of(self.mails, organization);
         self.write(organization, "comment on a ticket", move |mut db| {
             Box::pin(async move {
                 let db = &mut db;
@@ -277,6 +291,7 @@ impl Store {
                     Text(&comment.body),
                     Time(comment.created_at)
                 )?;
+                news.commented(db, ticket, &comment).await?;
                 Ok(true)
             })
         })

@@ -68,6 +68,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         log_budget: Arc::default(),
         calls: Arc::default(),
         read_only: false,
+        mails: false,
     })
 }
 

@@ -166,8 +166,9 @@ impl TurnStore for Store {
     }
 
     async fn hand_over(&self, request: HandOver) -> Result<Option<ConversationState>, StoreError> {
+        let mails = self.mails;
         self.write(request.organization, "hand a conversation over", move |mut db| {
-            Box::pin(async move { Ok(handover::hand_over(&mut db, request).await?) })
+            Box::pin(async move { Ok(handover::hand_over(&mut db, request, mails).await?) })
         })
         .await
     }
