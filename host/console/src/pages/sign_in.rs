@@ -10,6 +10,7 @@ use axum::{
 };
 use http::{Extensions, HeaderMap, StatusCode, header};
 use maud::html;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use resly_http::{Api, client};
 use resly_service::members::{
     links, sessions,
@@ -68,6 +69,7 @@ fn draw(status: StatusCode, next: &str, email: &str, mistake: Option<&str>) -> R
                 (password.draw())
                 (submit("Sign in"))
             }
+            p { a href={ "/console/sign-in/company?next=" (utf8_percent_encode(next, NON_ALPHANUMERIC)) } class="button" { "Sign in with your company" } }
             p class="quiet" { "No password, or it is lost? Whoever runs this host makes a one-time link: " code { "resly members link" } "." }
         },
     )
@@ -102,7 +104,7 @@ pub fn begin(api: &Api, signed_in: &SignedIn, next: &str) -> Response {
 }
 
 /// Whether people reach this host by https, so that its cookies may say so.
-fn is_secure(api: &Api) -> bool {
+pub fn is_secure(api: &Api) -> bool {
     api.app.public_url().is_ok_and(|url| url.starts_with("https://"))
 }
 
