@@ -15,10 +15,13 @@ pub mod documents;
 pub mod guest;
 pub mod helpdesk;
 pub mod host;
+pub mod identity;
 pub mod load;
+pub mod mail_server;
 pub mod mirror;
 pub mod model;
 pub mod oauth;
+pub mod oidc;
 pub mod outage;
 #[path = "../../host/store/tests/contract/postgres.rs"]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "this is test code in a library's place")]

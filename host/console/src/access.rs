@@ -82,6 +82,8 @@ people! {
     Agent: Permission::Converse;
     /// Who sets keys, knowledge, connectors and members.
     Admin: Permission::Manage;
+    /// Who sets owners, and how the organization's people sign in.
+    Owner: Permission::Own;
 }
 
 /// The member of the request. Without one, a page leads to the sign-in, which leads back.

@@ -13,6 +13,7 @@ use resly_core::{
 use resly_http::problem::{Problem, ToldProblem};
 use resly_service::members::{
     HashingError,
+    company::sign_in::{CompanySignInError, IdentityError},
     invitations::{AcceptError, JoinError},
     profile::ProfileError,
     sign_in::SignInError,
@@ -125,10 +126,29 @@ impl From<SignInError> for PageError {
             SignInError::LinkEnded => Self::new(StatusCode::GONE, text).titled("This link has ended"),
             SignInError::WrongPassword => Self::new(StatusCode::UNAUTHORIZED, text),
             SignInError::TooManyAttempts { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text),
-            SignInError::NoOrganization => Self::new(StatusCode::FORBIDDEN, text),
+            SignInError::NoOrganization | SignInError::CompanyOnly => Self::new(StatusCode::FORBIDDEN, text),
             SignInError::Hashing(error) => error.into(),
             SignInError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<CompanySignInError> for PageError {
+    fn from(error: CompanySignInError) -> Self {
+        let text = sentence(&error.to_string());
+        let status = match error {
+            CompanySignInError::Missing => StatusCode::NOT_FOUND,
+            CompanySignInError::Stale | CompanySignInError::Cancelled => StatusCode::BAD_REQUEST,
+            CompanySignInError::Provider(_) => StatusCode::BAD_GATEWAY,
+            CompanySignInError::Unverified | CompanySignInError::Domain => StatusCode::FORBIDDEN,
+            CompanySignInError::Refused(IdentityError::Store(error)) | CompanySignInError::Store(error) => {
+                return error.into();
+            }
+            CompanySignInError::Refused(_) => StatusCode::FORBIDDEN,
+            CompanySignInError::SignIn(error) => return error.into(),
+            CompanySignInError::Vault(error) => return Problem::from(error).into(),
+        };
+        Self::new(status, text).titled("You aren't signed in")
     }
 }
 
@@ -139,6 +159,7 @@ impl From<ProfileError> for PageError {
             ProfileError::Invalid(mistakes) => Problem::invalid(mistakes).into(),
             ProfileError::EmailTaken | ProfileError::WrongPassword => Self::new(StatusCode::UNPROCESSABLE_ENTITY, text),
             ProfileError::TooManyAttempts { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text),
+            ProfileError::Bound => Self::new(StatusCode::FORBIDDEN, text),
             ProfileError::Ended => Self::new(StatusCode::UNAUTHORIZED, text),
             ProfileError::Hashing(error) => error.into(),
             ProfileError::Store(error) => error.into(),
@@ -152,9 +173,12 @@ impl From<JoinError> for PageError {
         match error {
             JoinError::Invalid(mistakes) => Problem::invalid(mistakes).into(),
             JoinError::SignInFirst => Self::new(StatusCode::CONFLICT, text),
+            JoinError::Bound => Self::new(StatusCode::FORBIDDEN, text),
             JoinError::Refused(AcceptError::Store(error)) | JoinError::Store(error) => error.into(),
             JoinError::Refused(AcceptError::Ended) => Self::new(StatusCode::GONE, text),
-            JoinError::Refused(AcceptError::OtherPerson) => Self::new(StatusCode::FORBIDDEN, text),
+            JoinError::Refused(AcceptError::OtherPerson | AcceptError::CompanyOnly) => {
+                Self::new(StatusCode::FORBIDDEN, text)
+            }
             JoinError::Hashing(error) => error.into(),
         }
     }

@@ -32,13 +32,16 @@ pub fn router(api: &Api) -> Router<Api> {
 }
 
 fn pages() -> Router<Api> {
-    use pages::{home, sign_in};
+    use pages::{company_sign_in, home, sign_in};
 
     Router::new()
         .route("/console", get(home::page))
         .route("/console/", get(error::not_found))
         .route("/console/sign-in", get(sign_in::page).post(sign_in::with_password))
         .route("/console/sign-in/link", get(sign_in::link_page).post(sign_in::with_link))
+        .route("/console/sign-in/company", get(company_sign_in::find))
+        .route("/console/sign-in/oidc/{id}", get(company_sign_in::begin))
+        .route("/console/sign-in/oidc/{id}/callback", get(company_sign_in::finish))
         .route("/console/sign-out", post(sign_in::sign_out))
         .merge(connectors())
         .merge(own_connectors())
@@ -213,7 +216,7 @@ fn deploy() -> Router<Api> {
 
 /// What the organization uses, keeps and is told of.
 fn contract() -> Router<Api> {
-    use pages::{billing, organization, webhook};
+    use pages::{billing, company, mail, organization, webhook};
 
     Router::new()
         .route("/console/account/billing", get(billing::usage))
@@ -222,6 +225,11 @@ fn contract() -> Router<Api> {
         .route("/console/account/billing/events", get(billing::events))
         .route("/console/account/billing/plan", get(billing::plan))
         .route("/console/account/organization", get(organization::page))
+        .route("/console/account/organization/company-sign-in", get(company::page).post(company::save))
+        .route("/console/account/organization/company-sign-in/remove", post(company::remove))
+        .route("/console/account/organization/mail", get(mail::page))
+        .route("/console/account/organization/mail/test", post(mail::test))
+        .route("/console/account/mails", post(mail::switch))
         .route("/console/account/organization/deletions", get(organization::deletions))
         .route(
             "/console/account/organization/delete-visitor",

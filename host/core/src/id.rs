@@ -57,6 +57,10 @@ ids! {
     SessionId,
     /// An invitation to become a member.
     InvitationId,
+    /// How an organization's people sign in with their company.
+    IdentityProviderId,
+    /// A mail to send.
+    MailId,
     /// A conversation.
     ConversationId,
     /// A message. A turn has the id of the answer that it writes.

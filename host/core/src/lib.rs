@@ -13,6 +13,7 @@ pub mod id;
 pub mod json;
 pub mod knowledge;
 pub mod load;
+pub mod mail;
 pub mod member;
 pub mod meter;
 pub mod metrics;

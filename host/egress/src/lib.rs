@@ -23,6 +23,9 @@
 //! A page for an organization's knowledge (`page`) takes steps 1 and 5, for each of its redirects anew, and its body is read
 //! as in 7.
 //!
+//! What an organization's provider of sign-ins is asked (`oidc`) takes steps 1 and 5. Redirects aren't followed, and bodies are
+//! bounded.
+//!
 //! Hosts that the operator lists (`RESLY_EGRESS_ALLOW`) skip the guard and may use plain http. Hosts that the operator
 //! routes (`RESLY_EGRESS_ROUTE`) are dialled elsewhere. Each of the two has its own client and connection pool.
 
@@ -30,6 +33,7 @@ mod config;
 mod egress;
 mod failure;
 mod oauth;
+mod oidc;
 mod page;
 mod policy;
 #[cfg(test)]
@@ -41,6 +45,7 @@ mod wire;
 pub use config::{EgressConfig, EgressError};
 pub use egress::Egress;
 pub use oauth::{AccountSpec, AppClient, OAuthError, ServiceError, TokenRefresher, account_context, endpoints};
+pub use oidc::{OidcAccount, OidcApp, OidcBinding, OidcClient, OidcError, oidc_context};
 pub use page::{CRAWLER, PageAnswer, PageError, PageRequest};
 pub use policy::{
     exempt::{AllowError, ExemptHost, parse as parse_allow},

@@ -16,6 +16,7 @@ use resly_core::{
     },
     knowledge::{Embedder, Reranker, document::Extractor},
     load::LoadShedder,
+    mail::Mailer,
     metrics::names,
     model::Model,
     object::ObjectStore,
@@ -23,7 +24,7 @@ use resly_core::{
     trace::Tracer,
     turn::{TurnLimits, Turns, live::LiveTurns},
 };
-use resly_egress::{Egress, EgressConfig, Resolve, SystemResolver, TokenRefresher};
+use resly_egress::{Egress, EgressConfig, OidcClient, Resolve, SystemResolver, TokenRefresher};
 use resly_http::{
     Api,
     body::ParserPools,
@@ -31,6 +32,7 @@ use resly_http::{
     edge::{connection_limiter::ConnectionLimiter, descriptors},
     metrics::{MetricsAccess, Prometheus, PrometheusError},
 };
+use resly_mail::{SmtpError, SmtpMailer};
 use resly_manifest::{Auth, Digest, Manifest};
 use resly_models::rerank::HttpReranker;
 use resly_objects::{Bounds, Bucket, BucketError};
@@ -125,6 +127,8 @@ pub enum ComposeError {
     #[error(transparent)]
     Bucket(#[from] BucketError),
     #[error(transparent)]
+    Mail(#[from] SmtpError),
+    #[error(transparent)]
     Sandbox(#[from] resly_sandbox::SandboxError),
     #[error("RESLY_OAUTH_CLIENTS: `{0}` is no bundled connector that authorizes by OAuth; those are: {1}")]
     OauthClient(String, String),
@@ -152,6 +156,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     // The tables are up to date, and what hosts need of them is there.
     let store = if config.read_only { store.read_only() } else { store };
     let store = store.detect_languages(inbox::search::language_of);
+    let store = if config.mail.is_some() { store.with_mails() } else { store };
+    let mailer = config.mail.clone().map(SmtpMailer::new).transpose()?;
     let wrapping = secrets::wrapping(&keys, &store, &random);
     let cluster =
         Cluster::new(store.clone(), host_key, config.internal_url.clone(), Arc::clone(&clock), Arc::clone(&random))?;
@@ -268,6 +274,7 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
     };
     let public_url =
         config.public_url.as_ref().map_or_else(OnceLock::new, |url| serve::url(Some(url), config.listen).into());
+    let oidc = OidcClient::new(Arc::clone(&egress), Arc::clone(&clock));
     let app = Arc::new(App {
         accounts,
         egress,
@@ -279,6 +286,8 @@ pub async fn compose(config: &Config, doubles: Doubles) -> Result<Api, ComposeEr
         rates: Rates::new(store.clone(), Arc::clone(&clock)),
         passwords: Passwords::default(),
         hooks,
+        mailer: mailer.map(|mailer| Arc::new(mailer) as Arc<dyn Mailer>),
+        oidc,
         biller: config.biller.clone(),
         schedule: config.health_checks,
         jobs,

@@ -7,7 +7,7 @@ use resly_core::metrics::names;
 use resly_service::{
     App, analytics, audit, checks,
     cluster::{self, changes},
-    crawls, deletions, inbox, members, retention, sources, upload,
+    crawls, deletions, inbox, mails, members, retention, sources, upload,
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 
@@ -16,6 +16,8 @@ const RECOVER_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
 /// How late a check or a webhook's message may be, and a conversation found by what was said last.
 const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// How late a mail may be.
+const MAIL_EVERY: Duration = Duration::from_secs(5);
 /// How late a source is read that waits, and a crawl goes on.
 const READ_EVERY: Duration = Duration::from_secs(2);
 /// How late the data of a visitor, and what is left of a source, is deleted after the request.
@@ -42,6 +44,7 @@ enum Job {
     Expire,
     Check,
     Deliver,
+    Mail,
     ReadFiles,
     ReadPages,
     Crawl,
@@ -63,7 +66,7 @@ impl Job {
         if read_only {
             return if shared { vec![Self::Renew] } else { Vec::new() };
         }
-        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver];
+        let mut jobs = vec![Self::Recover, Self::Expire, Self::Check, Self::Deliver, Self::Mail];
         jobs.extend([
             Self::ReadFiles,
             Self::ReadPages,
@@ -87,6 +90,7 @@ impl Job {
             Self::Recover | Self::Objects | Self::Judge | Self::Refresh => RECOVER_EVERY,
             Self::Expire => EXPIRE_EVERY,
             Self::Check | Self::Deliver | Self::Index => LOOK_EVERY,
+            Self::Mail => MAIL_EVERY,
             Self::ReadFiles | Self::ReadPages | Self::Crawl => READ_EVERY,
             Self::Erase | Self::Sweep => ERASE_EVERY,
             Self::Cancel => CANCEL_EVERY,
@@ -107,6 +111,7 @@ impl Job {
                 Self::Expire => expire(&app).await,
                 Self::Check => check(&app).await,
                 Self::Deliver => deliver(&app).await,
+                Self::Mail => send_mails(&app).await,
                 Self::ReadFiles => read_files(&app).await,
                 Self::ReadPages => read_pages(&app).await,
                 Self::Crawl => crawl(&app).await,
@@ -139,6 +144,7 @@ impl Job {
             Self::Expire => "expire",
             Self::Check => "check",
             Self::Deliver => "deliver",
+            Self::Mail => "mail",
             Self::ReadFiles => "read_files",
             Self::ReadPages => "read_pages",
             Self::Crawl => "crawl",
@@ -188,6 +194,7 @@ async fn expire(app: &Arc<App>) -> bool {
     }
     let conversations = logged(retention::expire(app).await, "old conversations could not be deleted");
     let deliveries = logged(store.expire_deliveries(now).await, "old webhook deliveries could not be forgotten");
+    let mails = logged(store.expire_mails(now).await, "old mails could not be forgotten");
     let uploads =
         logged(store.forget_unfinished_uploads(now).await, "what uploads left that were cut off could not be deleted");
     if let Some(uploads @ 1..) = uploads {
@@ -208,6 +215,7 @@ async fn expire(app: &Arc<App>) -> bool {
     calls.is_some()
         && conversations.is_some()
         && deliveries.is_some()
+        && mails.is_some()
         && uploads.is_some()
         && sources.is_some()
         && sign_ins.is_some()
@@ -246,6 +254,11 @@ async fn tell(app: &Arc<App>) -> bool {
 /// Delivers the messages of webhooks.
 async fn deliver(app: &Arc<App>) -> bool {
     logged(app.hooks.deliver_due().await, "webhooks could not be told").is_some()
+}
+
+/// Sends the mails that are due.
+async fn send_mails(app: &Arc<App>) -> bool {
+    logged(mails::send_due(app).await, "mails could not be sent").is_some()
 }
 
 /// Reads the files that wait.

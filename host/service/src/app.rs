@@ -14,12 +14,13 @@ use resly_core::{
     connector::{account::SealedCredentials, call::Connectors, health::Schedule},
     id::{ConnectionId, OrganizationId},
     knowledge::document::Extractor,
+    mail::Mailer,
     metrics::Metrics,
     time::{Clock, Random},
     trace::Tracer,
     turn::Turns,
 };
-use resly_egress::Egress;
+use resly_egress::{Egress, OidcClient};
 use resly_sandbox::{ComponentError, WasmSandbox};
 use resly_search::Library;
 use resly_store::Store;
@@ -88,6 +89,10 @@ pub struct App {
     pub rates: Rates,
     pub passwords: Passwords,
     pub hooks: WebhookDispatcher,
+    /// What carries mails. Without it none are stored.
+    pub mailer: Option<Arc<dyn Mailer>>,
+    /// Asks organizations' providers of sign-ins.
+    pub oidc: OidcClient,
     /// With what the operator's biller signs. Without it, its events aren't taken.
     pub biller: Option<SigningSecrets>,
     /// When connections are checked; never when `None`.

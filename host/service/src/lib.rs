@@ -27,6 +27,7 @@ pub mod key;
 pub mod keyring;
 pub mod keys;
 pub mod logs;
+pub mod mails;
 pub mod members;
 pub mod openapi_documents;
 pub mod organizations;

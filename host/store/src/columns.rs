@@ -25,6 +25,10 @@ macro_rules! columns {
     (alert) => {
         "id, connection_id, kind, severity, state, title, message, reason, created_at, resolved_at"
     };
+    // `ProviderRow` in `identity_providers.rs`.
+    (identity_provider) => {
+        "id, organization_id, issuer, client_id, client_secret, domains, new_role, required, created_at"
+    };
     // `ObjectRow` in `components/objects.rs`.
     (component_object) => {
         "id, organization_id, digest, length"

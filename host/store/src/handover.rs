@@ -25,7 +25,7 @@ use crate::{
     Store,
     audit::{Author, Subject, view},
     error::{OperationError, unexpected},
-    messages,
+    mails, messages,
     recover::{self, DeadTurn},
     sql::{Conn, execute, row, rows},
     types::{Id, Text, Time, named, without_nul},
@@ -186,11 +186,13 @@ async fn lock(db: &mut Conn<'_>, organization: OrganizationId, id: ConversationI
     find(db, organization, id).await?.ok_or(OperationError::Refused(HandoverError::Missing))
 }
 
-/// Hands a conversation over, unless it was before. Returns who answers.
+/// Hands a conversation over, unless it was before, and tells the agents by mail. Returns who
+/// answers.
 pub(crate) async fn hand_over(
     db: &mut Conn<'_>,
     request: HandOver,
     detect: DetectLanguage,
+    mails_are_sent: bool,
 ) -> Result<Option<HandedOver>, sqlx::Error> {
     let HandOver { organization, conversation, by, summary, answer, now } = request;
     let Some(Holder { state, .. }) = find(db, organization, conversation).await? else { return Ok(None) };
@@ -201,6 +203,9 @@ pub(crate) async fn hand_over(
     let state = ConversationState::Waiting;
     give(db, organization, conversation, state, None, Some((by, summary)), now).await?;
     cut_off(db, organization, conversation, answer, now).await?;
+    if mails_are_sent {
+        mails::tell_agents(db, organization, conversation, now).await?;
+    }
     let notice = notice_for(db, organization, conversation, state, detect).await?;
     Ok(Some(HandedOver { state, notice }))
 }

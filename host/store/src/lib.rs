@@ -26,6 +26,8 @@
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
 //! | `people`, `sessions`, `sign_in_links`, `sign_in_attempts` | who signs in at the console, in any organization; what keeps them signed in |
 //! | `members`, `invitations` | whose console a person uses, and in which role |
+//! | `identity_providers`, `identities` | how an organization's people sign in with their company, and who they are there |
+//! | `mails` | what is to be mailed, and for a week what became of it |
 //! | `audit_log` | what members and keys changed, with before and after |
 //! | `rate_windows` | requests of a key, visitor or address in this minute, over all hosts |
 //! | `visitors`, `conversations`, `messages` | what was said. A message that an edited history replaced has `superseded_at` |
@@ -80,10 +82,12 @@ mod handover;
 mod health;
 mod history;
 mod hosts;
+mod identity_providers;
 mod keys;
 mod knowledge;
 mod log_budget;
 mod logs;
+mod mails;
 mod members;
 mod messages;
 mod notes;
@@ -161,6 +165,7 @@ pub use self::{
     handover::{AgentReply, Assignment, HandoverError},
     history::{BillingEvent, KeyUsageQuery, UsageGrouping, UsageHistoryQuery, UsageSum},
     hosts::HostLease,
+    identity_providers::{IdentityProvider, IdentityProviderError, OfferedProvider},
     keys::{KeyChange, KeyChangeError, KeySummary, NewKey, StoredKey, Successor},
     knowledge::{
         BurntFuel, ChangedBy, CitingAnswer, CitingAnswers, DueSource, EnqueueError, Enqueued, FAILURES_MOST,
@@ -169,10 +174,11 @@ pub use self::{
     },
     log_budget::LogDay,
     logs::{LogPage, LogQuery, LoggedCall},
+    mails::{DueMail, MailAttempt, MailRecord, MailState, NewMail, Recipient},
     members::{
-        AcceptError, AttemptError, AttemptLimit, BeginSessionError, Invitation, InviteError, LinkError, Member,
-        MemberError, Membership, NewInvitation, NewPerson, NewSession, NewSignInLink, OpenInvitation, PersonChange,
-        PersonError, SessionSummary, SignInMethod, StoredPerson, StoredSession,
+        AcceptError, AttemptError, AttemptLimit, BeginSessionError, IdentityError, Invitation, InviteError, LinkError,
+        Member, MemberError, Membership, NewInvitation, NewPerson, NewSession, NewSignInLink, OpenInvitation,
+        PersonChange, PersonError, ProvenIdentity, SessionSummary, SignInMethod, StoredPerson, StoredSession,
     },
     notes::{ConversationNote, NOTES_MOST, NoteError, TagChange},
     open::{OpenError, StoreConfig},
@@ -220,6 +226,8 @@ pub struct Store {
     read_only: bool,
     /// Finds out in which language to tell visitors something.
     language: DetectLanguage,
+    /// Whether mails are stored: see [`Store::with_mails`].
+    mails: bool,
 }
 
 /// Connections to the database.

@@ -4,6 +4,7 @@
 //! two owners could remove each other at once.
 
 mod attempts;
+mod identities;
 mod invitations;
 mod links;
 mod people;
@@ -21,6 +22,7 @@ use serde::Serialize;
 
 pub use self::{
     attempts::{AttemptError, AttemptLimit},
+    identities::{IdentityError, ProvenIdentity},
     invitations::{AcceptError, Invitation, InviteError, NewInvitation, OpenInvitation},
     links::{LinkError, NewSignInLink},
     people::{NewPerson, PersonChange, PersonError, StoredPerson},
@@ -176,7 +178,7 @@ async fn find_for_change(
 }
 
 impl Store {
-    /// The organization's members, oldest first.
+    /// The organization's members, oldest first. Who signs in with the company alone has the e-mail that the provider says.
     #[boxed]
     pub async fn list_members(&self, organization: OrganizationId) -> Result<Vec<Member>, StoreError> {
         let doing = "list the members";
@@ -184,7 +186,9 @@ impl Store {
         let found = rows!(
             db,
             MemberRow,
-            "SELECT m.id, m.role, m.available, m.created_at, m.person_id, p.name, p.email
+            "SELECT m.id, m.role, m.available, m.created_at, m.person_id, p.name,
+                 COALESCE(p.email, (SELECT max(i.email) FROM identities i
+                                    WHERE i.organization = m.organization_id AND i.person_id = m.person_id)) AS email
              FROM members m JOIN people p ON p.id = m.person_id
              WHERE m.organization_id = $1 ORDER BY m.created_at, m.id",
             Id(organization.0)

@@ -274,6 +274,7 @@ fn start_sqlite(config: &StoreConfig, conn: SqliteConnection, lock: impl Send + 
         calls: Arc::default(),
         read_only: false,
         language: unknown_language,
+        mails: false,
     })
 }
 

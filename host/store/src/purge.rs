@@ -69,6 +69,8 @@ const TICKETS: (&str, &str) = in_list!(
     "conversation_id",
     " LIMIT $3)"
 );
+/// Few: they go within a week by themselves.
+const MAILS: (&str, &str) = in_list!("DELETE FROM mails WHERE organization_id = $2 AND ", "conversation_id", "");
 const CONVERSATION_ROWS: (&str, &str) = in_list!("DELETE FROM conversations WHERE organization_id = $2 AND ", "id", "");
 /// What the service said to a call of these conversations stands in its connection's alerts and health, too.
 const ALERTS: (&str, &str) = in_list!(
@@ -105,6 +107,7 @@ pub(crate) async fn purge(
     execute!(db, db.pick(HEALTH.0, HEALTH.1), of, organization)?;
     deleted.connector_calls = execute!(db, db.pick(CALLS.0, CALLS.1), of, organization, ROWS)?;
     deleted.approvals = execute!(db, db.pick(APPROVALS.0, APPROVALS.1), of, organization, ROWS)?;
+    execute!(db, db.pick(MAILS.0, MAILS.1), of, organization)?;
     deleted.tickets = execute!(db, db.pick(TICKETS.0, TICKETS.1), of, organization, ROWS)?;
     let most = [deleted.messages, deleted.connector_calls, deleted.approvals, deleted.tickets].into_iter().max();
     if most < Some(ROWS.unsigned_abs()) {
@@ -128,8 +131,8 @@ pub(crate) fn batch(found: Vec<(Id, i64)>) -> Vec<ConversationId> {
 
 /// Every statement of [`purge`], as SQLite runs it.
 #[cfg(test)]
-pub(crate) const STATEMENTS: [&str; 8] =
-    [SOME_MESSAGES.0, MESSAGES.0, TURNS.0, ALERTS.0, CALLS.0, APPROVALS.0, TICKETS.0, CONVERSATION_ROWS.0];
+pub(crate) const STATEMENTS: [&str; 9] =
+    [SOME_MESSAGES.0, MESSAGES.0, TURNS.0, ALERTS.0, CALLS.0, APPROVALS.0, MAILS.0, TICKETS.0, CONVERSATION_ROWS.0];
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,7 @@
 //! Tickets and the comments on them.
 
+mod news;
+
 use resly_core::{
     alert::{Event, payload, ticket_data},
     boxed,
@@ -11,6 +13,7 @@ use resly_core::{
 };
 use uuid::Uuid;
 
+use self::news::TicketNews;
 use crate::{
     Store, conversations,
     error::failed,
@@ -241,6 +244,7 @@ impl Store {
     /// Stores a new ticket. Returns false when the organization doesn't have its conversation.
     #[boxed]
     pub async fn open_ticket(&self, ticket: TicketWrite) -> Result<bool, StoreError> {
+        let news = TicketNews::of(self.mails, ticket.organization);
         self.write(ticket.organization, "open a ticket", move |mut db| {
             Box::pin(async move {
                 let db = &mut db;
@@ -253,6 +257,7 @@ impl Store {
                 let (subject, body) = (fields.subject.clone(), fields.body.clone());
                 insert(db, &NewTicket { id, organization, conversation, subject, body, now }).await?;
                 set(db, &ticket).await?;
+                news.changed(db, None, &ticket).await?;
                 tell(db, Event::TicketCreated, &ticket).await?;
                 Ok(true)
             })
@@ -263,6 +268,7 @@ impl Store {
     /// Changes what people set of a ticket. Returns false when the organization has no such ticket.
     #[boxed]
     pub async fn change_ticket(&self, ticket: TicketWrite) -> Result<bool, StoreError> {
+        let news = TicketNews::of(self.mails, ticket.organization);
         self.write(ticket.organization, "change a ticket", move |mut db| {
             Box::pin(async move {
                 let db = &mut db;
@@ -273,9 +279,11 @@ impl Store {
                 };
                 let conversation = conversation.map(|id| ConversationId(id.0));
                 let ticket = TicketWrite { conversation, ..ticket };
+                let before = news.before(db, ticket.id).await?;
                 if !set(db, &ticket).await? {
                     return Ok(false);
                 }
+                news.changed(db, before, &ticket).await?;
                 tell(db, Event::TicketUpdated, &ticket).await?;
                 Ok(true)
             })
@@ -291,6 +299,7 @@ impl Store {
         ticket: TicketId,
         comment: TicketComment,
     ) -> Result<bool, StoreError> {
+        let news = TicketNews::of(self.mails, organization);
         self.write(organization, "comment on a ticket", move |mut db| {
             Box::pin(async move {
                 let db = &mut db;
@@ -309,6 +318,7 @@ impl Store {
                     Text(&comment.body),
                     Time(comment.created_at)
                 )?;
+                news.commented(db, ticket, &comment).await?;
                 Ok(true)
             })
         })

@@ -7,21 +7,25 @@ use resly_core::member::Role;
 use resly_tests::{app::TestApp, console::ConsoleClient};
 
 /// What nobody has to sign in for.
-const PUBLIC: [&str; 5] = [
+const PUBLIC: [&str; 8] = [
     // It leads to `/console`.
     "/console/",
     "/console/sign-in",
     "/console/sign-in/link",
+    "/console/sign-in/company",
+    "/console/sign-in/oidc/{id}",
+    "/console/sign-in/oidc/{id}/callback",
     "/console/invitation",
     "/console/assets/{version}/{name}",
 ];
 
 /// What a viewer may send: it concerns the viewer alone.
-const OWN: [&str; 7] = [
+const OWN: [&str; 8] = [
     "/console/sign-out",
     "/console/organization/enter",
     "/console/account/profile",
     "/console/account/password",
+    "/console/account/mails",
     "/console/account/sessions",
     "/console/account/sessions/{id}",
     // Everybody may leave; the use case refuses the rest.

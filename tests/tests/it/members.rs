@@ -30,7 +30,7 @@ async fn owner(app: &TestApp) -> SignedIn {
 /// Gives a person an e-mail and the password.
 async fn with_password(app: &TestApp, session: &Session, email: &str) {
     let patch = ProfilePatch { email: Some(email.to_owned()), ..ProfilePatch::default() };
-    profile::change(app.host(), session.person.id, patch).await.unwrap();
+    profile::change(app.host(), session, patch).await.unwrap();
     profile::set_password(app.host(), session, None, PASSWORD).await.unwrap();
 }
 
@@ -59,11 +59,11 @@ async fn a_session_is_found_by_its_token_until_it_ends() {
         assert_eq!((found.id, found.expires_at), (session.id, session.expires_at));
     }
     assert!(sessions::find(app.host(), "nonsense").await.unwrap().is_none());
-    let listed = sessions::list(app.host(), session.person.id).await.unwrap();
+    let listed = sessions::list(app.host(), &session).await.unwrap();
     assert_eq!((listed.len(), listed[0].user_agent.as_ref().unwrap().len()), (1, 300));
     app.later(13 * HOUR);
     assert!(sessions::find(app.host(), &token).await.unwrap().is_none(), "it wasn't used for twelve hours");
-    assert!(sessions::list(app.host(), session.person.id).await.unwrap().is_empty());
+    assert!(sessions::list(app.host(), &session).await.unwrap().is_empty());
     assert_eq!(members::forget_ended(app.host()).await.unwrap(), 1);
 }
 
@@ -152,7 +152,7 @@ async fn an_invitation_makes_a_member_and_known_people_sign_in_first() {
     assert!(matches!(accept(&app, &token).await, Err(JoinError::SignInFirst)));
     assert!(invitations::join(app.host(), &token, &bo.session).await.is_err(), "it is another person's");
     assert_eq!(invitations::join(app.host(), &token, &session).await.unwrap(), other);
-    let organizations = members::organizations(app.host(), session.person.id).await.unwrap();
+    let organizations = members::organizations(app.host(), &session).await.unwrap();
     let roles: Vec<_> = organizations.iter().map(|found| (found.organization, found.role)).collect();
     assert_eq!(roles, [(other, Role::Viewer), (app.organization(), Role::Owner)], "by their names");
     let ana = by_password(&app, "ana@example.com", PASSWORD).await.unwrap();

@@ -64,6 +64,7 @@ fn heavy_libraries_stay_in_one_crate() {
         ("jsonschema", "manifest"),
         ("tantivy", "search"),
         ("object_store", "objects"),
+        ("lettre", "mail"),
         ("candle-core", "local-models"),
         ("tokenizers", "local-models"),
         ("plotters", "console"),

@@ -5,10 +5,14 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
+use resly_core::member::Permission;
 use resly_http::Api;
-use resly_service::members::{
-    self,
-    profile::{self, ProfilePatch},
+use resly_service::{
+    mails,
+    members::{
+        self,
+        profile::{self, ProfilePatch},
+    },
 };
 
 use crate::{
@@ -17,7 +21,7 @@ use crate::{
     fields::Submitted,
     frame::Page,
     member::Member,
-    parts::{Field, Table, alert, button, form, submit},
+    parts::{Field, Table, alert, button, check, form, submit},
     reply,
 };
 
@@ -35,25 +39,43 @@ async fn refused(member: Member, api: &Api, error: PageError) -> Result<Response
 
 async fn draw(member: Member, api: &Api, mistake: Option<&str>) -> Result<Page, PageError> {
     let person = &member.session.person;
-    let organizations = members::organizations(&api.app, person.id).await?;
+    let organizations = members::organizations(&api.app, &member.session).await?;
+    let handovers = mails::wants_handovers(&api.app, &member.session).await?;
     let email = person.email.as_deref().unwrap_or_default();
+    let own = !member.session.bound;
     let body = html! {
         @if let Some(mistake) = mistake { (alert(mistake)) }
-        section class="panel" {
+        @if !own {
+            section class="panel" {
+                h2 { "You" }
+                p { (person.name) ", signed in with the account of " (member.session.organization_name) "'s company." }
+                p class="hint" { "It opens this organization alone. Name, e-mail and password are changed after another sign-in." }
+            }
+        }
+        @if own { section class="panel" {
             h2 { "You" }
             (form(&member.form_token, "/console/account/profile", &html! {
                 (Field { name: "name", label: "Name", value: &person.name, required: true, autocomplete: Some("name"), length: Some(100), ..Field::default() }.draw())
                 (Field { kind: "email", name: "email", label: "E-mail", value: email, autocomplete: Some("email"), hint: Some("With a password you sign in by it."), ..Field::default() }.draw())
                 (submit("Save"))
             }))
-        }
-        section class="panel" {
+        } }
+        @if own { section class="panel" {
             h2 { "Password" }
             (form(&member.form_token, "/console/account/password", &html! {
                 (Field { kind: "password", name: "old", label: "Current password", autocomplete: Some("current-password"), hint: Some("Leave it empty if you have none yet."), ..Field::default() }.draw())
                 (Field { kind: "password", name: "new", label: "New password", required: true, autocomplete: Some("new-password"), hint: Some("12 characters or more. Your other sessions end."), ..Field::default() }.draw())
                 (submit("Set the password"))
             }))
+        } }
+        @if api.app.mailer.is_some() && member.may(Permission::Converse) {
+            section class="panel" {
+                h2 { "Mails" }
+                (form(&member.form_token, "/console/account/mails", &html! {
+                    (check("handovers", "When a conversation waits for a person", handovers))
+                    (submit("Save"))
+                }))
+            }
         }
         section class="panel" { h2 { "Organizations" } (list(&member, &organizations)) }
     };
@@ -88,7 +110,7 @@ pub async fn change_profile(
 ) -> Result<Response, PageError> {
     let patch =
         ProfilePatch { name: Some(fields.text("name").to_owned()), email: fields.filled("email").map(str::to_owned) };
-    match profile::change(&api.app, member.session.person.id, patch).await {
+    match profile::change(&api.app, &member.session, patch).await {
         Ok(_) => Ok(reply::done("/console/account", "Your profile is saved.")),
         Err(error) => refused(member, &api, error.into()).await,
     }

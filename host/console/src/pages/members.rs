@@ -178,6 +178,7 @@ pub async fn invite(
             html! {
                 section class="panel" {
                     h2 { "Send this link to " (invitation.email) }
+                    @if api.app.mailer.is_some() { p { "It is mailed to them, too." } }
                     p { "It is shown this once, and works until " (when(invitation.expires_at)) "." }
                     p { (copyable("the link", &url)) }
                 }

@@ -3,6 +3,8 @@
 pub mod account;
 pub mod analytics;
 pub mod billing;
+pub mod company;
+pub mod company_sign_in;
 pub mod connections;
 pub mod connectors;
 pub mod custom;
@@ -12,6 +14,7 @@ pub mod inbox;
 pub mod invitation;
 pub mod knowledge;
 pub mod logs;
+pub mod mail;
 pub mod members;
 pub mod organization;
 pub mod playground;

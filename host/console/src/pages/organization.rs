@@ -19,6 +19,7 @@ use resly_service::{
 use resly_store::{Deletion, DeletionQuery, DeletionState, Organization};
 use serde::Deserialize;
 
+use super::{company, mail};
 use crate::{
     access::{Admin, Viewer},
     error::{PageError, sentence},
@@ -63,6 +64,18 @@ pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page
                 ("What was counted and billed", html! { "for good" }),
             ]))
             p class="hint" { "The plan sets this: " a href="/console/account/billing/plan" { "see the plan" } "." }
+        }
+        section class="panel" {
+            h2 { "Company sign-in" }
+            p { "Members sign in with their company's account, by OpenID Connect." }
+            @if member.may(Permission::Own) { p class="form-end" { (button(company::PATH, "Company sign-in")) } }
+            @else { p class="hint" { "An owner sets it." } }
+        }
+        section class="panel" {
+            h2 { "Mail" }
+            @if let Some(mailer) = &api.app.mailer { p { "Mails go out from " (mailer.description().from) "." } }
+            @else { p { "No mail server is set: links are shown instead of mailed." } }
+            @if member.may(Permission::Manage) { p class="form-end" { (button(mail::PATH, "Mails")) } }
         }
         section class="panel" {
             h2 { "A visitor's data" }

@@ -30,13 +30,15 @@ const SESSIONS: &str = "/console/account/sessions";
 const AUDIT: &str = "/console/account/audit";
 
 /// What the audit log can be narrowed to.
-const KINDS: [(&str, &str); 15] = [
+const KINDS: [(&str, &str); 17] = [
     ("", "Everything"),
     ("key", "Keys"),
     ("connection", "Connections"),
     ("connector", "Connectors"),
     ("member", "Members"),
     ("invitation", "Invitations"),
+    ("identity_provider", "Company sign-in"),
+    ("identity", "Company accounts"),
     ("workflow", "Workflows"),
     ("webhook", "Webhook"),
     ("plan", "Plan"),
@@ -49,7 +51,7 @@ const KINDS: [(&str, &str); 15] = [
 ];
 
 pub async fn sessions(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page, PageError> {
-    let found = sessions::list(&api.app, member.session.person.id).await?;
+    let found = sessions::list(&api.app, &member.session).await?;
     let mut table = Table::new("Sessions", &["Browser", "Address", "Organization", "Signed in", "Last used", ""]);
     for session in &found {
         table.row(session_row(&member, session));
@@ -80,12 +82,12 @@ pub async fn end_session(
     Path(id): Path<SessionId>,
     _: Submitted,
 ) -> Result<Response, PageError> {
-    let ended = sessions::end_one(&api.app, member.session.person.id, id).await?;
+    let ended = sessions::end_one(&api.app, &member.session, id).await?;
     Ok(reply::done(SESSIONS, if ended { "The session has ended." } else { "That session had ended already." }))
 }
 
 pub async fn end_all(Viewer(member): Viewer, State(api): State<Api>, _: Submitted) -> Result<Response, PageError> {
-    sessions::end_all(&api.app, member.session.person.id).await?;
+    sessions::end_all(&api.app, &member.session).await?;
     Ok(reply::redirect("/console/sign-in"))
 }
 

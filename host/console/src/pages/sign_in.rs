@@ -10,6 +10,7 @@ use axum::{
 };
 use http::{Extensions, HeaderMap, StatusCode, header};
 use maud::html;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use resly_http::{Api, client};
 use resly_service::members::{
     links, sessions,
@@ -68,6 +69,7 @@ fn draw(status: StatusCode, next: &str, email: &str, mistake: Option<&str>) -> R
                 (password.draw())
                 (submit("Sign in"))
             }
+            p { a href={ "/console/sign-in/company?next=" (utf8_percent_encode(next, NON_ALPHANUMERIC)) } class="button" { "Sign in with your company" } }
             p class="quiet" { "No password, or it is lost? Whoever runs this host makes a one-time link: " code { "resly members link" } "." }
         },
     )

@@ -66,6 +66,7 @@ names! {
 
     WEBHOOK_ATTEMPTS: Counter = "resly_webhook_attempts_total" ["result"]
         "Attempts to deliver a webhook's message.";
+    MAIL_ATTEMPTS: Counter = "resly_mail_attempts_total" ["result"] "Attempts to send a mail.";
     JOB_RUNS: Counter = "resly_job_runs_total" ["job", "result"] "Runs of the host's own jobs: ok or failed.";
     JOB_LAST_SUCCESS: Gauge = "resly_job_last_success_timestamp_seconds" ["job"]
         "When a job last ended well, in seconds since 1970.";

@@ -8,7 +8,7 @@ mod answer;
 mod callback;
 mod endpoint;
 mod expired;
-mod pkce;
+pub(crate) mod pkce;
 mod refresher;
 mod request;
 mod tokens;

@@ -2,6 +2,7 @@
 
 use resly_service::members::{
     MemberError,
+    company::CompanyError,
     invitations::{InvitationError, InviteError},
 };
 
@@ -29,6 +30,16 @@ impl From<InvitationError> for Problem {
                 Self::new(&kinds::INSUFFICIENT_SCOPE, detail)
             }
             InvitationError::Refused(InviteError::Store(error)) => error.into(),
+        }
+    }
+}
+
+impl From<CompanyError> for Problem {
+    fn from(error: CompanyError) -> Self {
+        match error {
+            CompanyError::Invalid(mistakes) => Self::invalid(mistakes),
+            CompanyError::Vault(error) => error.into(),
+            CompanyError::Store(error) => error.into(),
         }
     }
 }

@@ -122,6 +122,11 @@ pub static SETTINGS: &[Setting] = &[
         kind: Kind::Table,
         ..secret("oauth_clients", "connector=client_id:client_secret,… of OAuth apps for all organizations")
     },
+    secret(
+        "smtp_url",
+        "The mail server: smtps://user:password@host:465, or smtp://…:587 with STARTTLS; no mails without it",
+    ),
+    open("mail_from", "mail-from", "Who mails are from, such as `Acme <help@example.com>`"),
     number(
         "health_check_s",
         "health-check-s",

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use ipnet::IpNet;
 use resly_core::connector::health::Schedule;
 use resly_http::edge::Limits;
+use resly_mail::{MailConfig, Sender, ServerAddress};
 use resly_models::{EmbedderConfig, Endpoint, ModelConfig};
 use resly_objects::BucketConfig;
 use resly_service::billing::SigningSecrets;
@@ -77,6 +78,8 @@ pub struct Config {
     pub biller: Option<SigningSecrets>,
     /// The OAuth clients by bundled connector.
     pub oauth_clients: OauthClients,
+    /// The mail server. No mails are sent when it isn't set.
+    pub mail: Option<MailConfig>,
     /// When connections are checked; never when `None`.
     pub health_checks: Option<Schedule>,
     /// How long open requests may take once the host was told to stop.
@@ -188,6 +191,7 @@ impl Config {
                     .ok_or("a signing secret such as whsec_… is expected, or two with a comma between")
             }),
             oauth_clients: layers.parsed("oauth_clients", mistakes, clients::parse).unwrap_or_default(),
+            mail: mail(layers, mistakes),
             health_checks: layers
                 .parsed("health_check_s", mistakes, health_checks)
                 .unwrap_or(Some(Schedule::default())),
@@ -209,6 +213,20 @@ fn database_url_text(text: &str) -> Result<String, String> {
 
 fn database_url(text: &str) -> Result<String, String> {
     database_url_text(text)
+}
+
+/// The mail server and the sender, which belong together.
+fn mail(layers: &Layers, mistakes: &mut Vec<String>) -> Option<MailConfig> {
+    let server = layers.parsed("smtp_url", mistakes, ServerAddress::parse);
+    let from = layers.parsed("mail_from", mistakes, Sender::parse);
+    for (name, other) in [("smtp_url", "mail_from"), ("mail_from", "smtp_url")] {
+        if layers.text(name).is_some() && layers.text(other).is_none() {
+            mistakes.push(format!("{}: it needs {}", layers.origin(name), variable(other)));
+        }
+    }
+    let mut unread = Vec::new();
+    let extra_ca_pem = layers.parsed("egress_ca", &mut unread, pem).unwrap_or_default();
+    Some(MailConfig { server: server?, from: from?, extra_ca_pem })
 }
 
 fn health_checks(text: &str) -> Result<Option<Schedule>, String> {

@@ -1,4 +1,5 @@
-//! Invitations to become a member. A link leads the invited person to the console; mailing it is the caller's work.
+//! Invitations to become a member. A link leads the invited person to the console; it is mailed, too, where a mail server is
+//! set.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::{
     sign_in::{Client, SignedIn, new_session, signed_in},
     token,
 };
-use crate::{App, FieldError, check_name};
+use crate::{App, FieldError, check_name, mails};
 
 /// How long an invitation can be accepted.
 pub const VALID: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -47,6 +48,10 @@ pub enum JoinError {
     Invalid(Vec<FieldError>),
     #[error("somebody with this e-mail has signed in here before; sign in, then open the invitation again")]
     SignInFirst,
+    #[error(
+        "you signed in with another company's account, which counts there alone; sign out, then open the invitation again"
+    )]
+    Bound,
     #[error(transparent)]
     Refused(#[from] AcceptError),
     #[error(transparent)]
@@ -71,6 +76,7 @@ pub async fn create(
     }
     let token = token::new(&*app.random);
     let now = app.clock.now();
+    let mail = mails::invitation(app, organization, &email, &by.name, &token).await;
     let new = NewInvitation {
         id: InvitationId(app.random.uuid(now)),
         email,
@@ -79,6 +85,7 @@ pub async fn create(
         invited_by: by.name,
         now,
         expires_at: now.plus(VALID),
+        mail,
     };
     let invitation = app.store.create_invitation(organization, new, by.role).await?;
     Ok((invitation, token))
@@ -144,6 +151,9 @@ pub async fn accept(
 /// the session can enter then.
 #[boxed]
 pub async fn join(app: &App, token: &str, session: &Session) -> Result<OrganizationId, JoinError> {
+    if session.bound {
+        return Err(JoinError::Bound);
+    }
     let now = app.clock.now();
     let member = MemberId(app.random.uuid(now));
     Ok(app.store.join_by_invitation(token::hash(token), session.person.id, member, now).await?)

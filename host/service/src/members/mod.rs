@@ -1,5 +1,6 @@
 //! Members: how people sign in at the console, what keeps them signed in, and what they are in each organization.
 
+pub mod company;
 pub mod invitations;
 pub mod links;
 mod password;
@@ -10,7 +11,7 @@ pub mod sign_in;
 mod token;
 
 pub use resly_core::member::{Permission, Person, Role};
-use resly_core::{boxed, error::StoreError, id::PersonId};
+use resly_core::{boxed, error::StoreError};
 pub use resly_store::{Member, MemberError, Membership};
 
 pub use self::{
@@ -20,10 +21,13 @@ pub use self::{
 };
 use crate::App;
 
-/// The organizations that a person is a member of, by their names.
+/// The organizations that a session's person is a member of, by their names. A session with a company's account sees its own
+/// alone.
 #[boxed]
-pub async fn organizations(app: &App, person: PersonId) -> Result<Vec<Membership>, StoreError> {
-    app.store.memberships(person).await
+pub async fn organizations(app: &App, session: &Session) -> Result<Vec<Membership>, StoreError> {
+    let mut found = app.store.memberships(session.person.id).await?;
+    found.retain(|membership| !session.bound || membership.organization == session.organization);
+    Ok(found)
 }
 
 /// Deletes sessions, links and invitations that have ended. Returns the number of rows.

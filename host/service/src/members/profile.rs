@@ -35,6 +35,10 @@ pub enum ProfileError {
     TooManyAttempts { retry_after: Duration },
     #[error("this session has ended; sign in again")]
     Ended,
+    #[error(
+        "you signed in with your company's account, which opens this organization alone; name, e-mail and password are changed after another sign-in"
+    )]
+    Bound,
     #[error(transparent)]
     Hashing(#[from] HashingError),
     #[error(transparent)]
@@ -71,9 +75,12 @@ pub(super) fn check_email(email: &str) -> Option<FieldError> {
     (!fits).then(|| FieldError::new("email", "an address such as `ana@example.com` is expected"))
 }
 
-/// Changes a person's name or e-mail.
+/// Changes the name or e-mail of a session's person.
 #[boxed]
-pub async fn change(app: &App, person: PersonId, patch: ProfilePatch) -> Result<Person, ProfileError> {
+pub async fn change(app: &App, session: &Session, patch: ProfilePatch) -> Result<Person, ProfileError> {
+    if session.bound {
+        return Err(ProfileError::Bound);
+    }
     let ProfilePatch { name, email } = patch;
     let email = email.as_deref().map(normalized_email);
     let mistakes: Vec<_> =
@@ -82,13 +89,16 @@ pub async fn change(app: &App, person: PersonId, patch: ProfilePatch) -> Result<
         return Err(ProfileError::Invalid(mistakes));
     }
     let name = name.map(|name| name.trim().to_owned());
-    Ok(app.store.change_person(person, PersonChange { name, email }).await?)
+    Ok(app.store.change_person(session.person.id, PersonChange { name, email }).await?)
 }
 
 /// Sets a person's password, and ends all of their sessions but this one. Whoever has a password gives the old one, except
 /// in a session that a sign-in link began: such a link is for those who lost it.
 #[boxed]
 pub async fn set_password(app: &App, session: &Session, old: Option<&str>, new: &str) -> Result<(), ProfileError> {
+    if session.bound {
+        return Err(ProfileError::Bound);
+    }
     if let Some(mistake) = password::check(new) {
         return Err(ProfileError::Invalid(vec![mistake]));
     }
@@ -108,7 +118,8 @@ pub async fn set_password(app: &App, session: &Session, old: Option<&str>, new: 
         }
     }
     let hash = app.passwords.hash(new, &*app.random).await?;
-    match app.store.set_password(session.person.id, stored.password_hash, hash, session.id).await? {
+    let place = (session.organization, app.clock.now());
+    match app.store.set_password(session.person.id, stored.password_hash, hash, session.id, place).await? {
         true => Ok(()),
         // Another session set it meanwhile.
         false => Err(ProfileError::WrongPassword),

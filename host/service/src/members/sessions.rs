@@ -5,12 +5,12 @@ use std::time::Duration;
 use resly_core::{
     boxed,
     error::StoreError,
-    id::{OrganizationId, PersonId, SessionId},
+    id::{OrganizationId, SessionId},
     member::{Person, Role},
     time::Timestamp,
 };
 pub use resly_store::SessionSummary;
-use resly_store::StoredSession;
+use resly_store::{SignInMethod, StoredSession};
 
 use super::token;
 use crate::App;
@@ -33,6 +33,16 @@ pub struct Session {
     pub role: Role,
     /// When it ends however much it is used.
     pub expires_at: Timestamp,
+    /// It began with the account of the organization's company: it shows that organization alone, and changes nothing of the
+    /// person, whom other organizations may know, too.
+    pub bound: bool,
+}
+
+impl Session {
+    /// The organization beyond which the session sees nothing of its person.
+    fn within(&self) -> Option<OrganizationId> {
+        self.bound.then_some(self.organization)
+    }
 }
 
 impl From<StoredSession> for Session {
@@ -44,6 +54,7 @@ impl From<StoredSession> for Session {
             organization_name: stored.organization_name,
             role: stored.role,
             expires_at: stored.expires_at,
+            bound: stored.method == SignInMethod::Oidc,
         }
     }
 }
@@ -59,7 +70,8 @@ pub async fn find(app: &App, token: &str) -> Result<Option<Session>, StoreError>
     Ok(Some(stored.into()))
 }
 
-/// Has a session show another organization. `None` when there is no such session, or its person is no member there.
+/// Has a session show another organization. `None` when there is no such session, its person is no member there, or one of the
+/// two organizations is entered with its company's account alone.
 #[boxed]
 pub async fn enter(app: &App, token: &str, organization: OrganizationId) -> Result<Option<Session>, StoreError> {
     let Some(session) = find(app, token).await? else { return Ok(None) };
@@ -75,21 +87,21 @@ pub async fn end(app: &App, token: &str) -> Result<(), StoreError> {
     app.store.end_session(token::hash(token)).await
 }
 
-/// Ends one of a person's sessions. False when there is none of this id.
+/// Ends one of the sessions of a session's person. False when there is none of this id.
 #[boxed]
-pub async fn end_one(app: &App, person: PersonId, id: SessionId) -> Result<bool, StoreError> {
-    Ok(app.store.end_sessions(person, Some(id)).await? > 0)
+pub async fn end_one(app: &App, session: &Session, id: SessionId) -> Result<bool, StoreError> {
+    Ok(app.store.end_sessions(session.person.id, Some(id), session.within()).await? > 0)
 }
 
-/// Ends all of a person's sessions.
+/// Ends all sessions of a session's person.
 #[boxed]
-pub async fn end_all(app: &App, person: PersonId) -> Result<(), StoreError> {
-    app.store.end_sessions(person, None).await.map(drop)
+pub async fn end_all(app: &App, session: &Session) -> Result<(), StoreError> {
+    app.store.end_sessions(session.person.id, None, session.within()).await.map(drop)
 }
 
-/// A person's sessions, used last first.
+/// The sessions of a session's person, used last first. One with a company's account sees those of that account alone.
 #[boxed]
-pub async fn list(app: &App, person: PersonId) -> Result<Vec<SessionSummary>, StoreError> {
+pub async fn list(app: &App, session: &Session) -> Result<Vec<SessionSummary>, StoreError> {
     let now = app.clock.now();
-    app.store.list_sessions(person, now, now.minus(IDLE)).await
+    app.store.list_sessions(session.person.id, session.within(), now, now.minus(IDLE)).await
 }

@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, time::Duration};
 use resly_core::{
     boxed,
     error::StoreError,
-    id::{MemberId, PersonId, SessionId},
+    id::{IdentityProviderId, MemberId, PersonId, SessionId},
 };
 use resly_store::{
     AttemptError, AttemptLimit, BeginSessionError, LinkError, NewPerson, NewSession, SignInMethod, StoredSession,
@@ -27,6 +27,9 @@ pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 const EMAIL_ATTEMPTS: u64 = 10;
 /// An office has one address.
 const ADDRESS_ATTEMPTS: u64 = 100;
+/// Steps of sign-ins with a company, of which each takes two.
+const COMPANY_ATTEMPTS: u64 = 5_000;
+const COMPANY_ADDRESS_ATTEMPTS: u64 = 400;
 /// Characters of a browser's name that are stored.
 const USER_AGENT: usize = 300;
 
@@ -62,6 +65,8 @@ pub enum SignInError {
     TooManyAttempts { retry_after: Duration },
     #[error("this person is a member of no organization; an owner or an admin of one has to invite them")]
     NoOrganization,
+    #[error("your organization is entered with its company's account alone; use “Sign in with your company”")]
+    CompanyOnly,
     #[error(transparent)]
     Hashing(#[from] HashingError),
     #[error(transparent)]
@@ -81,6 +86,7 @@ impl From<BeginSessionError> for SignInError {
     fn from(error: BeginSessionError) -> Self {
         match error {
             BeginSessionError::NoOrganization => Self::NoOrganization,
+            BeginSessionError::CompanyOnly => Self::CompanyOnly,
             BeginSessionError::Store(error) => Self::Store(error),
         }
     }
@@ -149,9 +155,28 @@ async fn count_attempt(app: &App, email: &str, client: &Client) -> Result<Subjec
         AttemptLimit { subject: subjects.email, most: EMAIL_ATTEMPTS },
         AttemptLimit { subject: subjects.address, most: ADDRESS_ATTEMPTS },
     ];
+    count(app, limits).await?;
+    Ok(subjects)
+}
+
+/// Counts a step of a sign-in with a company, each of which makes the host ask a provider.
+pub(super) async fn count_company_attempt(
+    app: &App,
+    provider: IdentityProviderId,
+    client: &Client,
+) -> Result<(), SignInError> {
+    let address = subject("company address", &network(client.address).to_string());
+    let limits = [
+        AttemptLimit { subject: subject("company", &provider.to_string()), most: COMPANY_ATTEMPTS },
+        AttemptLimit { subject: address, most: COMPANY_ADDRESS_ATTEMPTS },
+    ];
+    count(app, limits).await
+}
+
+async fn count(app: &App, limits: [AttemptLimit; 2]) -> Result<(), SignInError> {
     let now = app.clock.now();
     match app.store.count_sign_in_attempt(limits, now.minus(WINDOW), now).await {
-        Ok(()) => Ok(subjects),
+        Ok(()) => Ok(()),
         Err(AttemptError::TooMany { since }) => {
             Err(SignInError::TooManyAttempts { retry_after: since.plus(WINDOW).since(now) })
         }

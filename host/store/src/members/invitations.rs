@@ -17,6 +17,7 @@ use crate::{
     RowScope, Store,
     audit::{Author, Subject, view},
     error::{OperationError, failed},
+    mails::{self, NewMail},
     sql::{Conn, execute, row, rows},
     types::{Count, Id, Text, Time, named},
 };
@@ -35,6 +36,8 @@ pub struct NewInvitation {
     pub invited_by: String,
     pub now: Timestamp,
     pub expires_at: Timestamp,
+    /// The mail that brings the link.
+    pub mail: Option<NewMail>,
 }
 
 /// An invitation as members see it.
@@ -82,6 +85,8 @@ pub enum AcceptError {
     Ended,
     #[error("this invitation is for another e-mail")]
     OtherPerson,
+    #[error("this organization is entered with its company's account alone; sign in with it, and the invitation holds")]
+    CompanyOnly,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -199,6 +204,10 @@ async fn accept(
     )?;
     let (organization, email, role) = taken.ok_or(OperationError::Refused(AcceptError::Ended))?;
     let organization = OrganizationId(organization.0);
+    let company = "SELECT 1 FROM identity_providers WHERE organization_id = $1 AND required = $2";
+    if row!(db, (i32,), company, Id(organization.0), true)?.is_some() {
+        return Err(OperationError::Refused(AcceptError::CompanyOnly));
+    }
     let other = || OperationError::Refused(AcceptError::OtherPerson);
     let found = people::by_email(db, &email).await?.map(|found| found.person);
     let person = match (guest, found) {
@@ -227,7 +236,13 @@ impl Store {
     ) -> Result<Invitation, InviteError> {
         let author = Author::current();
         self.write(RowScope::Host, "invite somebody", move |mut db| {
-            Box::pin(async move { invite(&mut db, &author, organization, &new, by).await })
+            Box::pin(async move {
+                let invitation = invite(&mut db, &author, organization, &new, by).await?;
+                if let Some(mail) = &new.mail {
+                    mails::enqueue(&mut db, organization, mail, new.now).await?;
+                }
+                Ok(invitation)
+            })
         })
         .await
     }

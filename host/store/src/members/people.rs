@@ -3,7 +3,8 @@
 use resly_core::{
     boxed,
     error::StoreError,
-    id::{PersonId, SessionId},
+    id::{OrganizationId, PersonId, SessionId},
+    mail::{MailFacts, MailKind},
     member::Person,
     time::Timestamp,
 };
@@ -12,6 +13,7 @@ use super::sessions;
 use crate::{
     RowScope, Store,
     error::{OperationError, failed},
+    mails::{self, NewMail, Recipient},
     sql::{Conn, execute, row},
     types::{Id, Text, Time},
 };
@@ -132,7 +134,8 @@ impl Store {
         .await
     }
 
-    /// Sets a person's password and ends the person's other sessions. False when there is no such person, or when the
+    /// Sets a person's password, ends the person's other sessions, and tells the person by mail, in the name of the
+    /// organization. False when there is no such person, or when the
     /// password is another one than `expected`, the hash that was compared.
     #[boxed]
     pub async fn set_password(
@@ -141,7 +144,9 @@ impl Store {
         expected: Option<String>,
         hash: String,
         keep: SessionId,
+        (organization, now): (OrganizationId, Timestamp),
     ) -> Result<bool, StoreError> {
+        let mails_are_sent = self.mails;
         self.write(RowScope::Host, "set a password", move |mut db| {
             Box::pin(async move {
                 let sql =
@@ -150,6 +155,12 @@ impl Store {
                     return Ok(false);
                 }
                 sessions::end_others(&mut db, id, keep).await?;
+                if mails_are_sent {
+                    let (kind, to) = (MailKind::PasswordChanged, Recipient::Person(id));
+                    let facts = MailFacts::default();
+                    let mail = NewMail { kind, to, facts, secret: None, conversation: None };
+                    mails::enqueue(&mut db, organization, &mail, now).await?;
+                }
                 Ok(true)
             })
         })

@@ -25,6 +25,8 @@ pub enum SignInMethod {
     Link,
     Password,
     Invitation,
+    /// With a company's account. The session shows that organization alone.
+    Oidc,
 }
 
 impl SignInMethod {
@@ -33,6 +35,7 @@ impl SignInMethod {
             Self::Link => "link",
             Self::Password => "password",
             Self::Invitation => "invitation",
+            Self::Oidc => "oidc",
         }
     }
 }
@@ -79,6 +82,8 @@ pub struct SessionSummary {
 pub enum BeginSessionError {
     #[error("this person is a member of no organization")]
     NoOrganization,
+    #[error("each organization of this person is entered with its company's account alone")]
+    CompanyOnly,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -114,7 +119,8 @@ impl SessionRow {
     }
 }
 
-/// The session of a token, unless it has ended, was last seen before `idle_since`, or its person is no member any more.
+/// The session of a token, unless it has ended, was last seen before `idle_since`, its person is no member any more, or its
+/// organization is entered with a company's account alone. A link, which only the operator makes, opens each.
 pub(super) async fn read(
     db: &mut Conn<'_>,
     token_hash: [u8; 32],
@@ -130,7 +136,9 @@ pub(super) async fn read(
              JOIN people p ON p.id = s.person_id
              JOIN members m ON m.organization_id = s.organization AND m.person_id = s.person_id
              JOIN organizations o ON o.id = s.organization
-         WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.last_seen_at > $3",
+         WHERE s.token_hash = $1 AND s.expires_at > $2 AND s.last_seen_at > $3
+             AND (s.method IN ('oidc', 'link') OR NOT EXISTS
+                  (SELECT 1 FROM identity_providers i WHERE i.organization_id = s.organization AND i.required))",
         token_hash.as_slice(),
         Time(now),
         Time(idle_since.unwrap_or(Timestamp::from_micros(0)))
@@ -191,9 +199,16 @@ impl Store {
         self.write(RowScope::Host, "begin a session", move |mut db| {
             Box::pin(async move {
                 attempts::succeed(&mut db, email, address).await?;
-                let first = "SELECT organization_id FROM members WHERE person_id = $1 ORDER BY created_at, id LIMIT 1";
+                let first = "SELECT m.organization_id FROM members m WHERE m.person_id = $1 AND NOT EXISTS
+                                 (SELECT 1 FROM identity_providers i
+                                  WHERE i.organization_id = m.organization_id AND i.required)
+                             ORDER BY m.created_at, m.id LIMIT 1";
                 let none = || OperationError::Refused(BeginSessionError::NoOrganization);
-                let (organization,) = row!(db, (Id,), first, Id(person.0))?.ok_or_else(none)?;
+                let Some((organization,)) = row!(db, (Id,), first, Id(person.0))? else {
+                    let any = "SELECT 1 FROM members WHERE person_id = $1 LIMIT 1";
+                    let any = row!(db, (i32,), any, Id(person.0))?;
+                    return Err(any.map_or_else(none, |_| OperationError::Refused(BeginSessionError::CompanyOnly)));
+                };
                 insert(&mut db, person, OrganizationId(organization.0), &new).await?;
                 read(&mut db, new.token_hash, new.now, None).await?.ok_or_else(none)
             })
@@ -237,15 +252,19 @@ impl Store {
         .await
     }
 
-    /// Has a session show another organization of its person. False when the person is no member there.
+    /// Has a session show another organization of its person. False when the person is no member there, when that is
+    /// entered with its company's account alone, or when the session is one of such an account.
     #[boxed]
     pub async fn enter_organization(&self, id: SessionId, organization: OrganizationId) -> Result<bool, StoreError> {
         self.write(RowScope::Host, "show another organization", move |mut db| {
             Box::pin(async move {
                 let changed = execute!(
                     db,
-                    "UPDATE sessions SET organization = $2 WHERE id = $1 AND EXISTS
-                         (SELECT 1 FROM members m WHERE m.organization_id = $2 AND m.person_id = sessions.person_id)",
+                    "UPDATE sessions SET organization = $2 WHERE id = $1 AND method <> 'oidc'
+                         AND EXISTS (SELECT 1 FROM members m
+                                     WHERE m.organization_id = $2 AND m.person_id = sessions.person_id)
+                         AND (method = 'link' OR NOT EXISTS
+                              (SELECT 1 FROM identity_providers i WHERE i.organization_id = $2 AND i.required))",
                     Id(id.0),
                     Id(organization.0)
                 )?;
@@ -267,23 +286,31 @@ impl Store {
         .await
     }
 
-    /// Ends a person's sessions: one of them, or all. Returns their number.
+    /// Ends a person's sessions: one of them, or all; within an organization, those with its company's account. Returns their
+    /// number.
     #[boxed]
-    pub async fn end_sessions(&self, person: PersonId, only: Option<SessionId>) -> Result<u64, StoreError> {
+    pub async fn end_sessions(
+        &self,
+        person: PersonId,
+        only: Option<SessionId>,
+        within: Option<OrganizationId>,
+    ) -> Result<u64, StoreError> {
         self.write(RowScope::Host, "end a person's sessions", move |mut db| {
             Box::pin(async move {
-                let sql = "DELETE FROM sessions WHERE person_id = $1 AND id = COALESCE($2, id)";
-                Ok(execute!(db, sql, Id(person.0), only.map(|id| Id(id.0)))?)
+                let sql = "DELETE FROM sessions WHERE person_id = $1 AND id = COALESCE($2, id)
+                           AND ($3 IS NULL OR (organization = $3 AND method = 'oidc'))";
+                Ok(execute!(db, sql, Id(person.0), only.map(|id| Id(id.0)), within.map(|id| Id(id.0)))?)
             })
         })
         .await
     }
 
-    /// A person's sessions that haven't ended, used last first.
+    /// A person's sessions that haven't ended, used last first; within an organization, those with its company's account.
     #[boxed]
     pub async fn list_sessions(
         &self,
         person: PersonId,
+        within: Option<OrganizationId>,
         now: Timestamp,
         idle_since: Timestamp,
     ) -> Result<Vec<SessionSummary>, StoreError> {
@@ -295,10 +322,12 @@ impl Store {
             "SELECT s.id, o.name, s.address, s.user_agent, s.created_at, s.last_seen_at
              FROM sessions s JOIN organizations o ON o.id = s.organization
              WHERE s.person_id = $1 AND s.expires_at > $2 AND s.last_seen_at > $3
+                 AND ($4 IS NULL OR (s.organization = $4 AND s.method = 'oidc'))
              ORDER BY s.last_seen_at DESC, s.id DESC",
             Id(person.0),
             Time(now),
-            Time(idle_since)
+            Time(idle_since),
+            within.map(|id| Id(id.0))
         )
         .map_err(failed(doing))?;
         let summary = |(id, organization_name, address, user_agent, created_at, last_seen_at): (

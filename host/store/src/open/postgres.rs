@@ -70,6 +70,7 @@ pub(super) async fn open(config: &StoreConfig, url: &str) -> Result<Store, OpenE
         calls: Arc::default(),
         read_only: false,
         language: unknown_language,
+        mails: false,
     })
 }
 

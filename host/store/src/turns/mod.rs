@@ -167,9 +167,9 @@ impl TurnStore for Store {
     }
 
     async fn hand_over(&self, request: HandOver) -> Result<Option<HandedOver>, StoreError> {
-        let detect = self.language;
+        let (detect, mails) = (self.language, self.mails);
         self.write(request.organization, "hand a conversation over", move |mut db| {
-            Box::pin(async move { Ok(handover::hand_over(&mut db, request, detect).await?) })
+            Box::pin(async move { Ok(handover::hand_over(&mut db, request, detect, mails).await?) })
         })
         .await
     }

@@ -83,6 +83,7 @@ fn invitation(email: &str, role: Role, token_hash: [u8; 32], now: u64) -> NewInv
         invited_by: "Ana".to_owned(),
         now: at(now),
         expires_at: at(now + 7 * DAY),
+        mail: None,
     }
 }
 
@@ -154,10 +155,10 @@ both! {
             store.session_seen(session.id, at(now)).await.unwrap();
         }
         let (other, other_token) = member(&store, org, Role::Agent).await;
-        let summaries = store.list_sessions(other.person.id, at(1), at(0)).await.unwrap();
+        let summaries = store.list_sessions(other.person.id, None, at(1), at(0)).await.unwrap();
         assert!(summaries.is_empty(), "used last at the very moment");
         let seconds_before = Timestamp::from_micros(at(0).micros() - 1);
-        let summaries = store.list_sessions(other.person.id, at(1), seconds_before).await.unwrap();
+        let summaries = store.list_sessions(other.person.id, None, at(1), seconds_before).await.unwrap();
         assert_eq!((summaries.len(), summaries[0].address.as_str()), (1, "192.0.2.7"));
         store.end_session(other_token).await.unwrap();
         assert!(found(&store, other_token, 1).await.is_none());
@@ -263,7 +264,8 @@ both! {
         let own = link(&store, org, Some(ana.person.id), Role::Owner).await;
         let (other, other_token) = redeem(&store, own, at(0)).await.unwrap();
         let set = async |expected: Option<&str>, hash: &str| {
-            store.set_password(ana.person.id, expected.map(str::to_owned), hash.to_owned(), other.id).await.unwrap()
+            let (expected, hash) = (expected.map(str::to_owned), hash.to_owned());
+            store.set_password(ana.person.id, expected, hash, other.id, (org, at(0))).await.unwrap()
         };
         assert!(!set(Some("another"), "first").await, "it has none");
         assert!(found(&store, ana_token, 1).await.is_some());
@@ -273,8 +275,8 @@ both! {
         let stored = store.person_by_email("ana@example.com").await.unwrap().unwrap();
         assert_eq!((stored.person.id, stored.password_hash.as_deref()), (ana.person.id, Some("second")));
         assert!(store.person_by_email("eve@example.com").await.unwrap().is_none());
-        assert_eq!(store.end_sessions(ana.person.id, Some(bo.id)).await.unwrap(), 0, "it is another person's");
-        assert_eq!(store.end_sessions(ana.person.id, None).await.unwrap(), 1);
+        assert_eq!(store.end_sessions(ana.person.id, Some(bo.id), None).await.unwrap(), 0, "it is another person's");
+        assert_eq!(store.end_sessions(ana.person.id, None, None).await.unwrap(), 1);
     }
 
     async fn attempts_are_counted_over_all_hosts(backend: Backend) {
