@@ -32,13 +32,13 @@ pub async fn identify(State(api): State<Api>, mut request: Request, next: Next) 
         Ok(Some(member)) => {
             let organization = member.session.organization;
             let actor = Actor::member(organization, &member.session.person, api.app.clock.now());
+            let (changes, form_token) = (request.method() == Method::POST, member.form_token.clone());
             request.extensions_mut().insert(member);
-            let changes = request.method() == Method::POST;
             let response = actor::within(actor, next.run(request)).await;
             if changes && (response.status().is_success() || response.status().is_redirection()) {
                 api.app.note_change(organization).await;
             }
-            response
+            reply::keep_notice(response, &form_token)
         }
         Err(error) => error.into_response(),
     };
@@ -55,7 +55,7 @@ async fn find(cookies: &CookieJar, path: String, api: &Api) -> Result<Option<Mem
     let Some(token) = session_cookie(api, cookies) else { return Ok(None) };
     let Some(session) = sessions::find(&api.app, &token).await? else { return Ok(None) };
     let form_token = FormToken::of(&token);
-    let notice = cookies.get(NOTICE).and_then(|cookie| reply::read_notice(cookie.value()));
+    let notice = cookies.get(NOTICE).and_then(|cookie| reply::read_notice(cookie.value(), &form_token));
     Ok(Some(Member { session, session_token: token, form_token, notice, path }))
 }
 

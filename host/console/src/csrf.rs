@@ -17,10 +17,16 @@ pub struct FormToken(String);
 
 impl FormToken {
     pub fn of(session_token: &str) -> Self {
-        // HMAC takes keys of every length.
-        let mac = Hmac::<Sha256>::new_from_slice(session_token.as_bytes());
-        let tag = mac.map(|mac| mac.chain_update(b"resly console form").finalize().into_bytes());
-        Self(tag.map(|tag| BASE64URL_NOPAD.encode(&tag)).unwrap_or_default())
+        Self(tag(session_token, b"resly console form"))
+    }
+
+    /// Proof that this session got a text from us.
+    pub fn sign(&self, text: &str) -> String {
+        tag(&self.0, text.as_bytes())
+    }
+
+    pub fn has_signed(&self, text: &str, signature: &str) -> bool {
+        Self(self.sign(text)).matches(signature)
     }
 
     pub fn as_str(&self) -> &str {
@@ -30,6 +36,13 @@ impl FormToken {
     pub fn matches(&self, given: &str) -> bool {
         !self.0.is_empty() && bool::from(self.0.as_bytes().ct_eq(given.as_bytes()))
     }
+}
+
+fn tag(key: &str, text: &[u8]) -> String {
+    // HMAC takes keys of every length.
+    let mac = Hmac::<Sha256>::new_from_slice(key.as_bytes());
+    let tag = mac.map(|mac| mac.chain_update(text).finalize().into_bytes());
+    tag.map(|tag| BASE64URL_NOPAD.encode(&tag)).unwrap_or_default()
 }
 
 /// Whether the browser says that a page of this host sent the request. Every browser of today says it of a form.

@@ -4,8 +4,10 @@ use axum::response::{IntoResponse, Response};
 use axum_extra::extract::CookieJar;
 use cookie::{Cookie, SameSite, time::Duration};
 use http::{HeaderValue, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use resly_http::Api;
+
+use crate::csrf::FormToken;
 
 /// The cookie of a notice.
 pub const NOTICE: &str = "resly_notice";
@@ -28,14 +30,28 @@ pub fn redirect(to: &str) -> Response {
     response
 }
 
+/// What the next page says was done. It is on its way to [`keep_notice`].
+#[derive(Clone)]
+struct Notice(String);
+
 /// Where a browser goes next, and what its page then says was done.
 pub fn done(to: &str, notice: &str) -> Response {
-    (CookieJar::new().add(notice_cookie(notice)), redirect(to)).into_response()
+    let mut response = redirect(to);
+    response.extensions_mut().insert(Notice(notice.chars().take(NOTICE_LENGTH).collect()));
+    response
 }
 
-fn notice_cookie(notice: &str) -> Cookie<'static> {
-    let text: String = notice.chars().take(NOTICE_LENGTH).collect();
-    let value = utf8_percent_encode(&text, NON_ALPHANUMERIC).to_string();
+/// Puts a response's notice into a cookie. It is signed for the session: a neighbouring host can set cookies for this one, and
+/// a page must not say in our name what that host wrote.
+pub fn keep_notice(mut response: Response, token: &FormToken) -> Response {
+    match response.extensions_mut().remove() {
+        Some(notice) => (CookieJar::new().add(notice_cookie(&notice, token)), response).into_response(),
+        None => response,
+    }
+}
+
+fn notice_cookie(Notice(text): &Notice, token: &FormToken) -> Cookie<'static> {
+    let value = format!("{}.{text}", token.sign(text));
     Cookie::build((NOTICE, value))
         .path("/console")
         .max_age(NOTICE_AGE)
@@ -44,10 +60,10 @@ fn notice_cookie(notice: &str) -> Cookie<'static> {
         .build()
 }
 
-/// The text of a notice's cookie.
-pub fn read_notice(value: &str) -> Option<String> {
-    let text = percent_decode_str(value).decode_utf8().ok()?;
-    (!text.is_empty()).then(|| text.chars().take(NOTICE_LENGTH).collect())
+/// The text of a notice's cookie that this session got.
+pub fn read_notice(value: &str, token: &FormToken) -> Option<String> {
+    let (signature, text) = value.split_once('.')?;
+    token.has_signed(text, signature).then(|| text.to_owned())
 }
 
 /// Takes the notice's cookie back.
@@ -151,7 +167,10 @@ mod tests {
 
     #[test]
     fn a_notice_comes_back_whole() {
-        let cookie = notice_cookie("“Büro” was deleted; it can't be undone");
-        assert_eq!(read_notice(cookie.value()).unwrap(), "“Büro” was deleted; it can't be undone");
+        let (text, token) = ("“Büro.” was deleted; it can't be undone", FormToken::of("session one"));
+        let cookie = notice_cookie(&Notice(text.to_owned()), &token);
+        assert_eq!(read_notice(cookie.value(), &token).unwrap(), text);
+        assert!(read_notice(cookie.value(), &FormToken::of("session two")).is_none());
+        assert!(read_notice("Call 555", &token).is_none() && read_notice(".Call 555", &token).is_none());
     }
 }

@@ -6,6 +6,7 @@ use resly_core::{
     alert::AlertState,
     boxed,
     connector::connection::{Connection, ConnectionStatus},
+    conversation::handover::ConversationState,
     error::StoreError,
     id::OrganizationId,
     knowledge::{Source, SourceStatus},
@@ -14,7 +15,8 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_store::{
-    Alert, AlertQuery, Delivery, DeliveryState, SourceQuery, UsageGrouping, UsageHistoryQuery, WaitingWork,
+    Alert, AlertQuery, ConversationQuery, Delivery, DeliveryState, SourceQuery, UsageGrouping, UsageHistoryQuery,
+    WaitingWork,
 };
 
 use crate::App;
@@ -23,6 +25,8 @@ use crate::App;
 const NAMED: u32 = 5;
 /// The newest deliveries of the webhook. It fails when none of them arrived.
 const DELIVERIES: u32 = 3;
+/// The most waiting conversations that are counted.
+pub const PEOPLE: u32 = 20;
 const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// An organization as it is now.
@@ -40,6 +44,8 @@ pub struct Overview {
     /// The newest delivery of the webhook, when the newest ones all failed.
     pub failing_webhook: Option<Delivery>,
     pub waiting: WaitingWork,
+    /// Conversations that wait for a person, [`PEOPLE`] at most.
+    pub conversations: u64,
 }
 
 /// A step of a new organization.
@@ -92,6 +98,9 @@ pub async fn get(app: &App, organization: OrganizationId) -> Result<Overview, St
         SetupStep::Ask => !asked.is_empty(),
         SetupStep::Widget => may_chat(KeyKind::Publishable),
     };
+    let waiting_for_people =
+        ConversationQuery { state: Some(ConversationState::Waiting), limit: PEOPLE, ..ConversationQuery::default() };
+    let conversations = store.find_conversations(organization, waiting_for_people).await?.len() as u64;
     let done = SetupStep::ALL.into_iter().filter(is_done).collect();
     let unauthorized = connections.into_iter().filter(|one| one.status == ConnectionStatus::NeedsAuth).collect();
     let fails = deliveries.iter().all(|delivery| delivery.state != DeliveryState::Delivered && delivery.tries > 0);
@@ -104,5 +113,6 @@ pub async fn get(app: &App, organization: OrganizationId) -> Result<Overview, St
         failed_sources,
         failing_webhook: deliveries.into_iter().next().filter(|_| fails && webhook.is_some()),
         waiting,
+        conversations,
     })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use http::{Request, StatusCode, header};
+use http_body_util::BodyExt;
 use resly_core::{id::MemberId, member::Role};
 use resly_service::members;
 use resly_tests::{app::TestApp, console::ConsoleClient, host::make_organization, model::Reply};
@@ -28,6 +29,24 @@ async fn a_neighbouring_host_plants_no_session_under_https() {
     };
     assert_eq!(status("__Host-resly_session").await, StatusCode::OK);
     assert_eq!(status("resly_session").await, StatusCode::SEE_OTHER, "any host of the domain can set this one");
+}
+
+#[tokio::test]
+async fn a_page_says_nothing_that_a_neighbouring_host_wrote() {
+    let app = TestApp::start().await;
+    let mut browser = ConsoleClient::signed_in(&app, Role::Viewer).await;
+    let page = async |notice: &str| {
+        let cookie = format!("resly_session={}; resly_notice={notice}", browser.session_token());
+        let request = Request::get("/console/account").header(header::COOKIE, cookie).body(Body::empty()).unwrap();
+        let body = app.route(request).await.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8_lossy(&body).into_owned()
+    };
+    for planted in ["Call%20555", ".Call%20555", "AAAA.Call%20555"] {
+        assert!(!page(planted).await.contains("Call 555"), "{planted}");
+    }
+    browser.page("/console/account").await;
+    let saved = browser.submit("/console/account/profile", &[("name", "Ada"), ("email", "")]).await;
+    assert!(saved.contains("Your profile is saved"), "{saved}");
 }
 
 #[tokio::test]

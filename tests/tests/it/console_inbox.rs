@@ -24,6 +24,7 @@ async fn conversations_are_taken_over_answered_and_given_back() {
     let hand_over = format!("/api/chat/{id}/hand-over?visitorId=anna");
     assert_eq!(app.post_as(&app.key, &hand_over, &json!({})).await.status(), StatusCode::OK);
 
+    assert!(agent.page("/console").await.contains("For a person: 1 conversation"), "home tells of it");
     let list = agent.page("/console/conversations?state=waiting").await;
     assert!(list.contains(&path) && list.contains("anna") && list.contains("&lt;script&gt;"), "{list}");
     assert!(!list.contains("<script>alert"), "{list}");
@@ -33,6 +34,7 @@ async fn conversations_are_taken_over_answered_and_given_back() {
     assert!(!page.contains("Your reply") && !page.contains("<script>alert"), "{page}");
 
     let page = agent.submit(&format!("{path}/take"), &[]).await;
+    assert!(!agent.page("/console").await.contains("For a person"));
     assert!(page.contains("It is yours") && page.contains("Your reply"), "{page}");
     let empty = agent.post(&format!("{path}/reply"), &[("content", " ")]).await;
     assert_eq!(empty.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", empty.html);

@@ -16,7 +16,7 @@ use resly_core::{
 use resly_http::Api;
 use resly_service::{
     members::links,
-    overview::{self, Overview, SetupStep},
+    overview::{self, Overview, PEOPLE, SetupStep},
 };
 use resly_store::QUESTIONS_READ;
 use serde::Deserialize;
@@ -98,6 +98,7 @@ fn own_sign_in(member: &Member) -> Option<Item> {
 
 fn attention(overview: &Overview) -> Vec<Item> {
     let mut items = Vec::new();
+    items.extend(people(overview.conversations));
     items.extend(limits(&overview.usage.meters));
     for alert in &overview.alerts {
         items.push(Item {
@@ -159,6 +160,18 @@ fn attention(overview: &Overview) -> Vec<Item> {
         });
     }
     items
+}
+
+/// Visitors who were told that a person answers.
+fn people(conversations: u64) -> Option<Item> {
+    let more = if conversations >= u64::from(PEOPLE) { " or more" } else { "" };
+    (conversations > 0).then(|| Item {
+        tone: Tone::Warn,
+        word: "inbox",
+        what: format!("For a person: {}{more}", counted(conversations, "conversation")),
+        how: "The assistant is silent there. Take it over and answer.".to_owned(),
+        to: "/console/conversations?state=waiting".to_owned(),
+    })
 }
 
 /// The limits of which 70 % are used, or 90 %.
