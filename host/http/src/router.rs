@@ -88,8 +88,8 @@ fn chat() -> OpenApiRouter<Api> {
 /// What an admin sees and sets of the organization.
 fn organization() -> OpenApiRouter<Api> {
     use admin::{
-        alerts, analytics, analytics_details, approvals, audit, crawls, deletions, invitations, keys, logs, members, plan, sources, synonyms, usage,
-        usage_history, vault, webhook, workflows,
+        alerts, analytics, analytics_details, approvals, audit, crawls, deletions, invitations, keys, logs, members,
+        plan, sources, synonyms, usage, usage_history, vault, webhook, workflows,
     };
 
     OpenApiRouter::default()

@@ -22,7 +22,7 @@ use resly_service::members::{
 use serde::Deserialize;
 use url::Url;
 
-use super::sign_in::{begin as begin_session, client, is_secure};
+use super::sign_in::{begin as begin_session, client};
 use crate::{
     document,
     error::PageError,
@@ -163,7 +163,7 @@ fn kept(headers: &HeaderMap) -> Option<Kept> {
 
 /// `Lax`: the browser sends it when the provider sends the browser back, but not with requests that another site makes.
 fn cookie(api: &Api, value: String, age: Duration) -> Cookie<'static> {
-    let secure = is_secure(api);
+    let secure = reply::is_secure(api);
     let name = if secure { COOKIE } else { COOKIE_PLAIN };
     Cookie::build((name, value)).path("/").http_only(true).secure(secure).same_site(SameSite::Lax).max_age(age).build()
 }
