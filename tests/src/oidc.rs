@@ -10,7 +10,7 @@ use std::{
 };
 
 use axum::{
-    Form, Json, Router,
+    Json, Router,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::{IntoResponse, Redirect, Response},
@@ -28,7 +28,7 @@ use ring::{
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 pub const CLIENT_ID: &str = "resly";
 pub const CLIENT_SECRET: &str = "oidc-secret-canary-51f0aa";
@@ -253,11 +253,8 @@ async fn userinfo(State(service): State<OidcService>) -> Json<Value> {
     Json(json!({"sub": service.inner().subject}))
 }
 
-async fn token(
-    State(service): State<OidcService>,
-    headers: HeaderMap,
-    Form(sent): Form<HashMap<String, String>>,
-) -> Response {
+async fn token(State(service): State<OidcService>, headers: HeaderMap, sent: String) -> Response {
+    let sent: HashMap<String, String> = form_urlencoded::parse(sent.as_bytes()).into_owned().collect();
     let issuer = service.issuer();
     let mut inner = service.inner();
     inner.token_requests += 1;
