@@ -1,6 +1,10 @@
-//! What of an organization waits for a person.
+//! What of an organization waits for a person, and what of its setting up is done.
 
-use resly_core::{boxed, error::StoreError, id::OrganizationId};
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+};
 
 use crate::{
     Store,
@@ -11,8 +15,8 @@ use crate::{
 
 /// The newest tickets among which open ones are counted.
 pub const TICKETS_READ: u32 = 1000;
-/// Versions that are named.
-const VERSIONS: i64 = 20;
+/// Versions and connections that are named.
+const NAMED: i64 = 20;
 
 /// What waits for a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,7 +25,40 @@ pub struct WaitingWork {
     pub open_tickets: u64,
     /// Uploaded versions that wait for approval: connector and version.
     pub versions: Vec<(String, String)>,
+    /// Connections whose credential is missing or refused, the newest first: id and name.
+    pub unauthorized: Vec<(ConnectionId, String)>,
 }
+
+/// What an organization has of what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
+pub struct SetupState {
+    /// A key may chat.
+    pub chat_key: bool,
+    /// A publishable key may.
+    pub page_key: bool,
+    pub ready_source: bool,
+    pub enabled_connection: bool,
+    pub conversation: bool,
+}
+
+macro_rules! setup {
+    ($chats:literal) => {
+        concat!(
+            "SELECT EXISTS (SELECT 1 FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL AND ",
+            $chats,
+            ") AS chat_key,
+                EXISTS (SELECT 1 FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL AND kind = 'publishable' AND ",
+            $chats,
+            ") AS page_key,
+                EXISTS (SELECT 1 FROM knowledge_sources WHERE organization_id = $1 AND status = 'ready') AS ready_source,
+                EXISTS (SELECT 1 FROM connections WHERE organization_id = $1 AND status = 'enabled') AS enabled_connection,
+                EXISTS (SELECT 1 FROM conversations WHERE organization_id = $1) AS conversation"
+        )
+    };
+}
+
+const SETUP: (&str, &str) =
+    (setup!("EXISTS (SELECT 1 FROM json_each(scopes) WHERE value = 'chat')"), setup!("scopes @> '[\"chat\"]'::jsonb"));
 
 const OPEN_TICKETS: &str = "SELECT COUNT(*) FROM (
      SELECT status FROM tickets WHERE organization_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2
@@ -43,9 +80,29 @@ impl Store {
              WHERE organization_id = $1 AND approval = 'pending' AND state = 'ready'
              ORDER BY created_at DESC LIMIT $2",
             Id(organization.0),
-            VERSIONS
+            NAMED
         )
         .map_err(failed(doing))?;
-        Ok(WaitingWork { open_tickets: open.map_or(0, |(count,)| count.0), versions })
+        let unauthorized = rows!(
+            db,
+            (Id, String),
+            "SELECT id, name FROM connections WHERE organization_id = $1 AND status = 'needs_auth'
+             ORDER BY created_at DESC, id DESC LIMIT $2",
+            Id(organization.0),
+            NAMED
+        )
+        .map_err(failed(doing))?;
+        let unauthorized = unauthorized.into_iter().map(|(id, name)| (ConnectionId(id.0), name)).collect();
+        Ok(WaitingWork { open_tickets: open.map_or(0, |(count,)| count.0), versions, unauthorized })
+    }
+
+    /// What of the organization's setting up is done.
+    #[boxed]
+    pub async fn setup_state(&self, organization: OrganizationId) -> Result<SetupState, StoreError> {
+        let doing = "see what is set up";
+        let mut db = self.reader(organization, doing).await?;
+        let sql = db.conn().pick(SETUP.0, SETUP.1);
+        let state = row!(db, SetupState, sql, Id(organization.0)).map_err(failed(doing))?;
+        state.ok_or_else(|| failed(doing)(sqlx::Error::RowNotFound))
     }
 }
