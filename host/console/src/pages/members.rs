@@ -28,7 +28,7 @@ use crate::{
 
 const PATH: &str = "/console/account/members";
 /// Members of a page. Each has two dialogs.
-const ROWS: usize = 25;
+const ROWS: usize = 15;
 
 #[derive(Deserialize)]
 pub struct Parameters {
