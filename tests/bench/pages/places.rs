@@ -80,7 +80,7 @@ const FILTERS: [(&str, &[&str]); 10] = [
     ),
     ("/console/knowledge", &["status=failed", "before=OLD"]),
     ("/console/knowledge/search", &["q=baneti roka"]),
-    ("/console/account/audit", &["action=member", "action=nothing", "from=SINCET00:00:00Z", "before=OLD"]),
+    ("/console/account/audit", &["kind=member", "kind=nothing", "actor={person}", "before=OLD"]),
     (
         "/console/account/billing/history",
         &[
@@ -99,7 +99,7 @@ const FILTERS: [(&str, &[&str]); 10] = [
 /// The same for the API's lists.
 const ADMIN_FILTERS: [(&str, &[&str]); 6] = [
     ("/api/admin/conversations", &["state=waiting", "limit=200", "before=OLD"]),
-    ("/api/admin/tickets", &["status=open", "limit=200", "before=OLD"]),
+    ("/api/admin/tickets", &["limit=200", "before=OLD"]),
     ("/api/admin/logs", &["status=upstream", "reason=denied", "q=nothing has this", "limit=200", "before=OLD"]),
     ("/api/admin/audit", &["action=member", "subject=subject-7", "actor={person}", "before=OLD"]),
     ("/api/admin/sources", &["status=failed", "limit=200", "before=OLD"]),
