@@ -49,7 +49,7 @@ FUZZ_SECONDS ?= 60
 SOAK_SCENARIOS = ledger cap restarts disk hung slow overload
 
 # Those of `tests/bench/main.rs`.
-BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest reservations hosts grow
+BENCH_PARTS = sandbox extract memory chat overload bombs neighbours retrieval embedding rest reservations hosts pages grow
 
 # Of the server, such as `make build FEATURES=local-models`.
 FEATURES ?=
@@ -100,7 +100,7 @@ check: fmt deny clippy
 # `make bench` measures everything, `make bench retrieval` that part alone.
 # `make bench embedding`, which isn't a part of everything, builds a server with local models. Nor is `make bench grow`,
 # which fills databases of up to a million conversations; GROW_SIZES bounds it (`tests/bench/grow/mod.rs`).
-bench: build postgres $(if $(filter embedding,$(MAKECMDGOALS)),models)
+bench: build postgres $(if $(filter embedding,$(MAKECMDGOALS)),models) $(if $(filter pages,$(or $(ONLY),pages)),node chromium)
 	$(CARGO) build --release --workspace --bin resly-bench
 	RESLY_BIN=$(TARGET)/release/resly BENCH_MODELS=$(MODELS) $(TARGET)/release/resly-bench $(ONLY)
 

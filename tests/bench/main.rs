@@ -11,6 +11,7 @@ mod hosts;
 mod memory;
 mod neighbours;
 mod overload;
+mod pages;
 mod reservations;
 mod rest;
 mod retrieval;
@@ -24,7 +25,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 /// What is measured, in this order, when no part is named.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "sandbox",
     "extract",
     "memory",
@@ -36,6 +37,7 @@ const PARTS: [&str; 11] = [
     "rest",
     "reservations",
     "hosts",
+    "pages",
 ];
 /// What is measured only when it is named: the first needs another build and models, the second takes long.
 const NAMED: [&str; 2] = ["embedding", "grow"];
@@ -91,6 +93,9 @@ async fn main() -> Result<()> {
     }
     if wants("hosts") {
         hosts::run(&binary, &mut table).await?;
+    }
+    if wants("pages") {
+        pages::run(&binary, &mut table).await?;
     }
     if parts.iter().any(|part| part == "embedding") {
         embedding::run(&binary, &mut table).await?;

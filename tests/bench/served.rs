@@ -91,12 +91,24 @@ impl Served {
 
     /// Makes an organization and returns its first key, which has every scope.
     pub async fn organization(&self, name: &str) -> Result<String> {
+        self.told(&["init", "--organization", name], "admin_key").await
+    }
+
+    /// A link that signs a new owner of an organization in at the console.
+    pub async fn sign_in_link(&self, organization: &str) -> Result<String> {
+        let link = self.told(&["members", "link", "--organization", organization], "url").await?;
+        let (_, path) = link.split_once("/console").context("the link is to no page of the console")?;
+        Ok(format!("{}/console{path}", self.base))
+    }
+
+    /// Runs a command of the host's binary beside the host, and returns a member of what it prints.
+    async fn told(&self, arguments: &[&str], member: &str) -> Result<String> {
         let mut command = Command::new(&self.binary);
-        command.args(["init", "--organization", name, "--data"]).arg(&self.data);
-        let done = command.envs(self.settings.clone()).output().await?;
-        ensure!(done.status.success(), "resly init: {}", String::from_utf8_lossy(&done.stderr));
-        let made: Value = serde_json::from_slice(&done.stdout)?;
-        Ok(made["admin_key"].as_str().context("resly init printed no key")?.to_owned())
+        command.args(arguments).arg("--data").arg(&self.data).envs(self.settings.clone());
+        let done = command.output().await?;
+        ensure!(done.status.success(), "resly {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        let told: Value = serde_json::from_slice(&done.stdout)?;
+        Ok(told[member].as_str().with_context(|| format!("resly {arguments:?} printed no {member}"))?.to_owned())
     }
 }
 

@@ -27,8 +27,7 @@ pub async fn list(app: &App, organization: OrganizationId, query: LogQuery) -> R
 /// The connections of an organization, by which the log is filtered: ids and names, as they are now.
 #[boxed]
 pub async fn connections(app: &App, organization: OrganizationId) -> Result<Vec<(ConnectionId, String)>, StoreError> {
-    let connections = app.store.list_connections(organization).await?;
-    Ok(connections.into_iter().map(|connection| (connection.id, connection.name)).collect())
+    app.store.connection_names(organization).await
 }
 
 /// One call, with what is known of who asked for it.

@@ -1,17 +1,15 @@
 //! An organization at a glance: what needs attention, how far its setting up is, and what it used.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use resly_core::{
     alert::AlertState,
     boxed,
-    connector::connection::{Connection, ConnectionStatus},
     conversation::handover::ConversationState,
     error::StoreError,
     id::OrganizationId,
     knowledge::{Source, SourceStatus},
     meter::{Meter, UsageReport},
-    principal::{KeyKind, Scope},
     time::Timestamp,
 };
 use resly_store::{
@@ -27,6 +25,7 @@ const NAMED: u32 = 5;
 const DELIVERIES: u32 = 3;
 /// The most waiting conversations that are counted.
 pub const PEOPLE: u32 = 20;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// An organization as it is now.
@@ -38,8 +37,6 @@ pub struct Overview {
     pub done: Vec<SetupStep>,
     /// Open ones, the newest first.
     pub alerts: Vec<Alert>,
-    /// Connections whose credential is missing or refused.
-    pub unauthorized: Vec<Connection>,
     pub failed_sources: Vec<Source>,
     /// The newest delivery of the webhook, when the newest ones all failed.
     pub failing_webhook: Option<Delivery>,
@@ -72,44 +69,37 @@ impl SetupStep {
 pub async fn get(app: &App, organization: OrganizationId) -> Result<Overview, StoreError> {
     let (store, now) = (&app.store, app.clock.now());
     let midnight = Timestamp::from_micros(now.micros() - now.micros().rem_euclid(DAY_MICROS));
-    let today = UsageHistoryQuery { by: UsageGrouping::Day, from: midnight, to: now, before: None, limit: 1 };
+    let today =
+        UsageHistoryQuery { by: UsageGrouping::Day, from: midnight, to: midnight.plus(DAY), before: None, limit: 1 };
     let alerts = AlertQuery { state: Some(AlertState::Open), limit: NAMED, ..AlertQuery::default() };
-    let of = |status, limit| SourceQuery { status: Some(status), limit, ..SourceQuery::default() };
-    let (usage, today, connections, keys, alerts, failed_sources, ready, asked, webhook, deliveries, waiting) = futures::try_join!(
+    let failed = SourceQuery { status: Some(SourceStatus::Failed), limit: NAMED, ..SourceQuery::default() };
+    let (usage, today, setup, alerts, failed_sources, webhook, deliveries, waiting) = futures::try_join!(
         store.usage(organization, now),
         store.usage_history(organization, today),
-        store.list_connections(organization),
-        store.list_keys(organization),
+        store.setup_state(organization),
         store.alerts(organization, alerts),
-        store.sources(organization, of(SourceStatus::Failed, NAMED)),
-        store.sources(organization, of(SourceStatus::Ready, 1)),
-        store.list_conversations(organization, None, 1),
+        store.sources(organization, failed),
         store.webhook(organization),
         store.deliveries(organization, None, DELIVERIES),
         store.waiting_work(organization, now),
     )?;
-    // The operator's first key runs the host. An app has one of its own.
-    let apps = || keys.iter().filter(|key| !key.scopes.contains(&Scope::Operator));
-    let may_chat = |kind| apps().any(|key| key.kind == kind && key.scopes.contains(&Scope::Chat));
     let is_done = |step: &SetupStep| match step {
-        SetupStep::Key => may_chat(KeyKind::Secret) || may_chat(KeyKind::Publishable),
-        SetupStep::Knowledge => !ready.is_empty(),
-        SetupStep::Connector => connections.iter().any(|connection| connection.status == ConnectionStatus::Enabled),
-        SetupStep::Ask => !asked.is_empty(),
-        SetupStep::Widget => may_chat(KeyKind::Publishable),
+        SetupStep::Key => setup.chat_key,
+        SetupStep::Knowledge => setup.ready_source,
+        SetupStep::Connector => setup.enabled_connection,
+        SetupStep::Ask => setup.conversation,
+        SetupStep::Widget => setup.page_key,
     };
     let waiting_for_people =
         ConversationQuery { state: Some(ConversationState::Waiting), limit: PEOPLE, ..ConversationQuery::default() };
     let conversations = store.find_conversations(organization, waiting_for_people).await?.len() as u64;
     let done = SetupStep::ALL.into_iter().filter(is_done).collect();
-    let unauthorized = connections.into_iter().filter(|one| one.status == ConnectionStatus::NeedsAuth).collect();
     let fails = deliveries.iter().all(|delivery| delivery.state != DeliveryState::Delivered && delivery.tries > 0);
     Ok(Overview {
         usage,
         today: today.into_iter().next().map(|sum| sum.meters).unwrap_or_default(),
         done,
         alerts,
-        unauthorized,
         failed_sources,
         failing_webhook: deliveries.into_iter().next().filter(|_| fails && webhook.is_some()),
         waiting,

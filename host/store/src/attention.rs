@@ -1,8 +1,13 @@
-//! What of an organization waits for a person.
+//! What of an organization waits for a person, and what of its setting up is done.
 
 use std::time::Duration;
 
-use resly_core::{boxed, error::StoreError, id::OrganizationId, time::Timestamp};
+use resly_core::{
+    boxed,
+    error::StoreError,
+    id::{ConnectionId, OrganizationId},
+    time::Timestamp,
+};
 
 use crate::{
     Store,
@@ -16,8 +21,8 @@ pub const TICKETS_READ: u32 = 1000;
 /// The most questions that are counted, and how old they may be.
 pub const QUESTIONS_READ: u32 = 1000;
 const QUESTIONS_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
-/// Versions that are named.
-const VERSIONS: i64 = 20;
+/// Versions and connections that are named.
+const NAMED: i64 = 20;
 
 /// What waits for a person.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +33,44 @@ pub struct WaitingWork {
     pub unanswered: u64,
     /// Uploaded versions that wait for approval: connector and version.
     pub versions: Vec<(String, String)>,
+    /// Connections whose credential is missing or refused, the newest first: id and name.
+    pub unauthorized: Vec<(ConnectionId, String)>,
 }
+
+/// What an organization has of what it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx_macros::FromRow)]
+pub struct SetupState {
+    /// A key may chat. The operator's first key doesn't count: it runs the host, and an app has one of its own.
+    pub chat_key: bool,
+    /// A publishable key may.
+    pub page_key: bool,
+    pub ready_source: bool,
+    pub enabled_connection: bool,
+    pub conversation: bool,
+}
+
+macro_rules! setup {
+    ($chats:literal) => {
+        concat!(
+            "SELECT EXISTS (SELECT 1 FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL AND ",
+            $chats,
+            ") AS chat_key,
+                EXISTS (SELECT 1 FROM api_keys WHERE organization_id = $1 AND deleted_at IS NULL AND kind = 'publishable' AND ",
+            $chats,
+            ") AS page_key,
+                EXISTS (SELECT 1 FROM knowledge_sources WHERE organization_id = $1 AND status = 'ready') AS ready_source,
+                EXISTS (SELECT 1 FROM connections WHERE organization_id = $1 AND status = 'enabled') AS enabled_connection,
+                EXISTS (SELECT 1 FROM conversations WHERE organization_id = $1) AS conversation"
+        )
+    };
+}
+
+const SETUP: (&str, &str) = (
+    setup!(
+        "'chat' IN (SELECT value FROM json_each(scopes)) AND 'operator' NOT IN (SELECT value FROM json_each(scopes))"
+    ),
+    setup!("scopes @> '[\"chat\"]'::jsonb AND NOT scopes @> '[\"operator\"]'::jsonb"),
+);
 
 const OPEN_TICKETS: &str = "SELECT COUNT(*) FROM (
      SELECT status FROM tickets WHERE organization_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2
@@ -57,10 +99,30 @@ impl Store {
              WHERE organization_id = $1 AND approval = 'pending' AND state = 'ready'
              ORDER BY created_at DESC LIMIT $2",
             Id(organization.0),
-            VERSIONS
+            NAMED
         )
         .map_err(failed(doing))?;
         let count = |found: Option<(Count,)>| found.map_or(0, |(count,)| count.0);
-        Ok(WaitingWork { open_tickets: count(open), unanswered: count(unanswered), versions })
+        let unauthorized = rows!(
+            db,
+            (Id, String),
+            "SELECT id, name FROM connections WHERE organization_id = $1 AND status = 'needs_auth'
+             ORDER BY created_at DESC, id DESC LIMIT $2",
+            Id(organization.0),
+            NAMED
+        )
+        .map_err(failed(doing))?;
+        let unauthorized = unauthorized.into_iter().map(|(id, name)| (ConnectionId(id.0), name)).collect();
+        Ok(WaitingWork { open_tickets: count(open), unanswered: count(unanswered), versions, unauthorized })
+    }
+
+    /// What of the organization's setting up is done.
+    #[boxed]
+    pub async fn setup_state(&self, organization: OrganizationId) -> Result<SetupState, StoreError> {
+        let doing = "see what is set up";
+        let mut db = self.reader(organization, doing).await?;
+        let sql = db.conn().pick(SETUP.0, SETUP.1);
+        let state = row!(db, SetupState, sql, Id(organization.0)).map_err(failed(doing))?;
+        state.ok_or_else(|| failed(doing)(sqlx::Error::RowNotFound))
     }
 }

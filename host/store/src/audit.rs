@@ -322,11 +322,10 @@ impl Store {
         );
         list.bind(Id(organization.0)).filter(" AND actor_id = ", query.actor.map(Id));
         if let Some(action) = &query.action {
-            list.push(" AND (action = ")
-                .bind(action.clone())
-                .push(" OR subject_kind = ")
-                .bind(action.clone())
-                .push(")");
+            // An action begins with the kind of its subject, which has an index.
+            let kind = action.split('.').next().unwrap_or(action).to_owned();
+            let action = action.contains('.').then(|| action.clone());
+            list.push(" AND subject_kind = ").bind(kind).filter(" AND action = ", action);
         }
         list.filter(" AND subject_id = ", query.subject.clone())
             .filter(" AND created_at >= ", query.from.map(Time))

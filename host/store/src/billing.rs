@@ -16,6 +16,7 @@ use crate::{
     row_id::row_id,
     sql::{Conn, execute, row},
     types::{Count, Id, Json, Time},
+    usage_days::{NO_PART, add_to_days, day_of},
     webhooks,
 };
 
@@ -51,6 +52,29 @@ pub(crate) struct Origin {
     pub conversation: Option<ConversationId>,
 }
 
+macro_rules! entry {
+    () => {
+        "INSERT INTO billing_events
+             (id, organization_id, kind, meter, quantity, period_start, subject_id, key_id, connection_id,
+              conversation_id, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, COALESCE((SELECT lineage FROM api_keys WHERE id = $8), $8), $9, $10, $11,
+                 $11)"
+    };
+}
+
+/// The entry's share of its day's sums.
+macro_rules! days {
+    () => {
+        add_to_days!(
+            "SELECT $2, d.dimension, $12, d.part, $4, $5
+             FROM (SELECT 'key' AS dimension, COALESCE((SELECT lineage FROM api_keys WHERE id = $8), $8, $13) AS part
+                   UNION ALL SELECT 'connection', $9 WHERE $9 IS NOT NULL
+                   UNION ALL SELECT 'outside', $13 WHERE $10 IS NULL) AS d
+             WHERE $5 <> 0"
+        )
+    };
+}
+
 /// Writes one entry for the month that starts at `period`. `subject` is the message, source or call that it is for.
 #[expect(clippy::too_many_arguments, reason = "these are an entry's columns")]
 pub(crate) async fn enter(
@@ -64,13 +88,14 @@ pub(crate) async fn enter(
     period: Time,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    let sql = db.pick(
+        concat!(entry!(), ";", days!()),
+        // One trip to the server.
+        concat!("WITH entered AS (", entry!(), ") ", days!()),
+    );
     execute!(
         db,
-        "INSERT INTO billing_events
-             (id, organization_id, kind, meter, quantity, period_start, subject_id, key_id, connection_id,
-              conversation_id, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, COALESCE((SELECT lineage FROM api_keys WHERE id = $8), $8), $9, $10, $11,
-                 $11)",
+        sql,
         row_id(now),
         Id(organization.0),
         kind.name(),
@@ -81,7 +106,9 @@ pub(crate) async fn enter(
         of.key.map(|key| Id(key.0)),
         of.connection.map(|connection| Id(connection.0)),
         of.conversation.map(|conversation| Id(conversation.0)),
-        Time(now)
+        Time(now),
+        Time(day_of(now)),
+        NO_PART
     )
     .map(drop)
 }

@@ -219,6 +219,19 @@ impl Store {
         found.into_iter().map(ConnectionRow::connection).collect::<Result<_, _>>().map_err(failed(doing))
     }
 
+    /// Their ids and names, oldest first.
+    #[boxed]
+    pub async fn connection_names(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Vec<(ConnectionId, String)>, StoreError> {
+        let doing = "list the connections' names";
+        let mut db = self.reader(organization, doing).await?;
+        let sql = "SELECT id, name FROM connections WHERE organization_id = $1 ORDER BY created_at, id";
+        let found = rows!(db, (Id, String), sql, Id(organization.0)).map_err(failed(doing))?;
+        Ok(found.into_iter().map(|(id, name)| (ConnectionId(id.0), name)).collect())
+    }
+
     /// Applies a change and raises the revision. `None` when the organization has no such connection, or when the
     /// connection has another revision than the change expects.
     #[boxed]

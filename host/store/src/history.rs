@@ -1,10 +1,14 @@
 //! What was used in a span of time, by day, key, connection or conversation: sums of the journal for bills, and its
 //! entries one by one.
 //!
-//! An entry is written once, so its `updated_at` is when it was made. The journal's index by that time finds the span, and
-//! there is no further index: each chat would have to write it.
+//! Whole days are read from their sums (`usage_days.rs`), and only the ends of a span from the journal. By conversation, the
+//! journal is read by its index of conversations, and no further than the page needs. An entry is written once, so its
+//! `updated_at` is when it was made.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use resly_core::{
     boxed,
@@ -23,7 +27,10 @@ use crate::{
     query::Query,
     sql::{Conn, rows},
     types::{Id, Json, Time, named},
+    usage_days::{Days, Dimension, day_of},
 };
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What usage without a key is called: a member asked for it in the console.
 const CONSOLE: &str = "Console";
@@ -51,23 +58,6 @@ impl UsageGrouping {
             Self::Conversation => "conversation",
         }
     }
-
-    /// The expression that tells an entry's group; empty for an entry that has none.
-    fn expression(self, db: &Conn<'_>) -> &'static str {
-        match self {
-            Self::Day => db.pick(
-                "substr(created_at, 1, 10)",
-                "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') COLLATE \"C\"",
-            ),
-            Self::Key => db.pick("COALESCE(key_id, '')", "COALESCE(key_id::text, '') COLLATE \"C\""),
-            Self::Connection => {
-                db.pick("COALESCE(connection_id, '')", "COALESCE(connection_id::text, '') COLLATE \"C\"")
-            }
-            Self::Conversation => {
-                db.pick("COALESCE(conversation_id, '')", "COALESCE(conversation_id::text, '') COLLATE \"C\"")
-            }
-        }
-    }
 }
 
 /// Which usage to sum. Groups come last one first: the newest day, the newest conversation.
@@ -84,12 +74,21 @@ pub struct UsageHistoryQuery {
     pub limit: u32,
 }
 
+impl UsageHistoryQuery {
+    /// The same usage, to the end of a day where it ends now: nothing was counted later, and a whole day is read faster.
+    #[must_use]
+    pub fn with_all_of_today(self, now: Timestamp) -> Self {
+        let today_ends = day_of(now).plus(DAY);
+        if self.to > now && self.to < today_ends { Self { to: today_ends, ..self } } else { self }
+    }
+}
+
 /// The usage of one key to sum.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyUsageQuery {
     /// The first key of a chain of rotations, which are one.
     pub lineage: KeyId,
-    /// Inclusive.
+    /// The first day (UTC): all of it counts.
     pub from: Timestamp,
 }
 
@@ -143,29 +142,149 @@ impl From<EventRow> for BillingEvent {
     }
 }
 
-async fn sums(
+/// Rows `part, meter, quantity` of the day's sums, of the journal's entries, and of what is summed without a part: in SQLite
+/// and in PostgreSQL. Each ends with the organization's column to compare.
+macro_rules! parts {
+    ($sums:literal, $entries:literal, $none:literal) => {
+        (
+            concat!("SELECT ", $sums, " AS part, meter, quantity FROM usage_days WHERE organization_id = "),
+            concat!(" UNION ALL SELECT ", $entries, ", meter, quantity FROM billing_events WHERE organization_id = "),
+            concat!(" UNION ALL SELECT ", $none, ", meter, quantity FROM usage_days WHERE organization_id = "),
+            concat!(" UNION ALL SELECT ", $none, ", meter, -quantity FROM usage_days WHERE organization_id = "),
+        )
+    };
+}
+
+type Parts = (&'static str, &'static str, &'static str, &'static str);
+
+impl UsageGrouping {
+    fn parts(self, db: &Conn<'_>) -> Parts {
+        let is_sqlite = matches!(db, Conn::Sqlite(_));
+        match (self, is_sqlite) {
+            (Self::Day, true) => parts!("substr(day, 1, 10)", "substr(created_at, 1, 10)", "''"),
+            (Self::Day, false) => parts!(
+                "to_char(day AT TIME ZONE 'UTC', 'YYYY-MM-DD') COLLATE \"C\"",
+                "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD') COLLATE \"C\"",
+                "'' COLLATE \"C\""
+            ),
+            (Self::Key, true) => parts!(
+                "CASE part WHEN '00000000-0000-0000-0000-000000000000' THEN '' ELSE part END",
+                "COALESCE(key_id, '')",
+                "''"
+            ),
+            (Self::Key, false) => parts!(
+                "CASE part WHEN '00000000-0000-0000-0000-000000000000' THEN '' ELSE part::text END COLLATE \"C\"",
+                "COALESCE(key_id::text, '') COLLATE \"C\"",
+                "'' COLLATE \"C\""
+            ),
+            (Self::Connection | Self::Conversation, true) => parts!("part", "COALESCE(connection_id, '')", "''"),
+            (Self::Connection | Self::Conversation, false) => parts!(
+                "part::text COLLATE \"C\"",
+                "COALESCE(connection_id::text, '') COLLATE \"C\"",
+                "'' COLLATE \"C\""
+            ),
+        }
+    }
+}
+
+/// The query for a page of sums by day, key or connection: part, meter, quantity.
+pub(crate) fn sums(db: &Conn<'_>, organization: OrganizationId, query: &UsageHistoryQuery) -> Query {
+    let (sums, entries, none, less) = query.by.parts(db);
+    let (own, days) = (Id(organization.0), Days::of(query.from, query.to));
+    let mut list = Query::new(db, "WITH entries AS (");
+    list.push(sums);
+    if query.by == UsageGrouping::Connection {
+        days.push_sums(&mut list, own, Dimension::Connection);
+        // What was used without a connection: all that was used, less what is summed by connection.
+        days.push_sums(list.push(none), own, Dimension::Key);
+        days.push_sums(list.push(less), own, Dimension::Connection);
+    } else {
+        days.push_sums(&mut list, own, Dimension::Key);
+    }
+    days.push_ends(&mut list, own, entries);
+    list.push(
+        "), summed AS MATERIALIZED (
+             SELECT part, meter, CAST(SUM(quantity) AS BIGINT) AS quantity FROM entries GROUP BY part, meter
+         ), page AS (SELECT DISTINCT part FROM summed WHERE (part <> '' OR quantity <> 0)",
+    )
+    .filter(" AND part < ", query.before.clone())
+    .push(" ORDER BY part DESC LIMIT ")
+    .bind(i64::from(query.limit))
+    .push(
+        ") SELECT s.part, s.meter, s.quantity FROM summed s JOIN page p ON p.part = s.part
+         WHERE s.part <> '' OR s.quantity <> 0 ORDER BY s.part DESC, s.meter",
+    );
+    list
+}
+
+/// The query for a page of sums by conversation: conversation, meter, quantity. It reads the journal in the order of
+/// conversations, so in SQLite no other index may seem better.
+pub(crate) fn conversation_sums(
+    db: &Conn<'_>,
+    organization: OrganizationId,
+    query: &UsageHistoryQuery,
+    before: Option<Uuid>,
+) -> Query {
+    let (own, from, to) = (Id(organization.0), Time(query.from), Time(query.to));
+    let mut list = Query::new(
+        db,
+        "WITH page AS (SELECT DISTINCT conversation_id FROM billing_events
+         WHERE conversation_id IS NOT NULL AND organization_id = ",
+    );
+    list.bind(own)
+        .push(db.pick(" AND +updated_at >= ", " AND updated_at >= "))
+        .bind(from)
+        .push(db.pick(" AND +updated_at < ", " AND updated_at < "))
+        .bind(to)
+        .filter(" AND conversation_id < ", before.map(Id))
+        .push(" ORDER BY conversation_id DESC LIMIT ")
+        .bind(i64::from(query.limit))
+        .push(
+            ") SELECT e.conversation_id, e.meter, CAST(SUM(e.quantity) AS BIGINT)
+             FROM page p CROSS JOIN billing_events e WHERE e.conversation_id = p.conversation_id AND e.organization_id = ",
+        )
+        .bind(own)
+        .push(" AND e.updated_at >= ")
+        .bind(from)
+        .push(" AND e.updated_at < ")
+        .bind(to)
+        .push(" GROUP BY e.conversation_id, e.meter ORDER BY e.conversation_id DESC, e.meter");
+    list
+}
+
+/// What was used outside conversations.
+fn outside(db: &Conn<'_>, organization: OrganizationId, query: &UsageHistoryQuery) -> Query {
+    let (own, days) = (Id(organization.0), Days::of(query.from, query.to));
+    let mut list = Query::new(db, "SELECT meter, CAST(SUM(quantity) AS BIGINT) FROM (");
+    list.push("SELECT meter, quantity FROM usage_days WHERE organization_id = ");
+    days.push_sums(&mut list, own, Dimension::Outside);
+    let entries =
+        " UNION ALL SELECT meter, quantity FROM billing_events WHERE conversation_id IS NULL AND organization_id = ";
+    days.push_ends(&mut list, own, entries);
+    list.push(") AS outside GROUP BY meter ORDER BY meter");
+    list
+}
+
+/// A page of sums by conversation, and last what was used outside conversations, under no name.
+async fn by_conversation(
     db: &mut Conn<'_>,
     organization: OrganizationId,
     query: &UsageHistoryQuery,
 ) -> Result<Vec<(String, String, i64)>, sqlx::Error> {
-    let expression = query.by.expression(db);
-    let mut list = Query::new(db, "WITH entries AS (SELECT ");
-    list.push(expression)
-        .push(" AS part, meter, quantity FROM billing_events WHERE organization_id = ")
-        .bind(Id(organization.0))
-        .push(" AND updated_at >= ")
-        .bind(Time(query.from))
-        .push(" AND updated_at < ")
-        .bind(Time(query.to))
-        .push(" AND quantity <> 0), page AS (SELECT DISTINCT part FROM entries WHERE TRUE")
-        .filter(" AND part < ", query.before.as_deref())
-        .push(" ORDER BY part DESC LIMIT ")
-        .bind(i64::from(query.limit))
-        .push(
-            ") SELECT e.part, e.meter, CAST(SUM(e.quantity) AS BIGINT) FROM entries e JOIN page p ON p.part = e.part
-             GROUP BY e.part, e.meter ORDER BY e.part DESC, e.meter",
-        );
-    list.fetch_all(db).await
+    let before = match query.before.as_deref() {
+        // That is the last group.
+        Some("") => return Ok(Vec::new()),
+        Some(before) => Uuid::try_parse(before).ok(),
+        None => None,
+    };
+    let found: Vec<(Id, String, i64)> = conversation_sums(db, organization, query, before).fetch_all(db).await?;
+    let groups: BTreeSet<Uuid> = found.iter().map(|(id, ..)| id.0).collect();
+    let mut sums: Vec<_> = found.into_iter().map(|(id, meter, sum)| (id.0.to_string(), meter, sum)).collect();
+    if groups.len() < query.limit as usize {
+        let rest: Vec<(String, i64)> = outside(db, organization, query).fetch_all(db).await?;
+        sums.extend(rest.into_iter().map(|(meter, sum)| (String::new(), meter, sum)));
+    }
+    Ok(sums)
 }
 
 /// The names of what usage is summed by.
@@ -199,7 +318,11 @@ impl Store {
         let doing = "sum the usage";
         let mut reader = self.reader(organization, doing).await?;
         let mut db = reader.conn();
-        let found = sums(&mut db, organization, &query).await.map_err(failed(doing))?;
+        let found = match query.by {
+            UsageGrouping::Conversation => by_conversation(&mut db, organization, &query).await,
+            _ => sums(&db, organization, &query).fetch_all(&mut db).await,
+        };
+        let found: Vec<(String, String, i64)> = found.map_err(failed(doing))?;
         let names = names(&mut db, organization, query.by).await.map_err(failed(doing))?;
         let mut sums: Vec<UsageSum> = Vec::new();
         for (group, meter, quantity) in found {
@@ -215,7 +338,7 @@ impl Store {
         Ok(sums)
     }
 
-    /// What one key used in production since a time.
+    /// What one key used in production since a day.
     #[boxed]
     pub async fn key_usage(
         &self,
@@ -227,10 +350,10 @@ impl Store {
         let found = rows!(
             reader,
             (String, i64),
-            "SELECT meter, CAST(SUM(quantity) AS BIGINT) FROM billing_events
-             WHERE organization_id = $1 AND updated_at >= $2 AND key_id = $3 AND quantity <> 0 GROUP BY meter",
+            "SELECT meter, CAST(SUM(quantity) AS BIGINT) FROM usage_days
+             WHERE organization_id = $1 AND dimension = 'key' AND day >= $2 AND part = $3 GROUP BY meter",
             Id(organization.0),
-            Time(query.from),
+            Time(day_of(query.from)),
             Id(query.lineage.0)
         )
         .map_err(failed(doing))?;

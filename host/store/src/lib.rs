@@ -21,6 +21,7 @@
 //! | `plans` | what an operator sells: limits by month and by minute, features, how much is logged |
 //! | `organizations` | a company: the terms of its plan with its own overrides, its subscription, the version of its knowledge |
 //! | `usage`, `key_usage`, `visitor_usage` | what is counted: by month, minute and meter, by key, by a key's visitor and day |
+//! | `usage_days` | the journal's sums by day, for pages and reports |
 //! | `billing_events` | the journal for bills, with changes of plans and subscriptions, and thresholds that were reached |
 //! | `biller_events`, `biller_subscriptions` | what the operator's biller sent, so that nothing is applied twice or too late |
 //! | `api_keys` | hashes of keys. `lineage` is the first key of a chain of rotations: its caps and names go on |
@@ -124,6 +125,7 @@ mod turns;
 mod types;
 mod uploads;
 mod usage;
+mod usage_days;
 mod vault;
 mod webhooks;
 mod workflows;
@@ -138,7 +140,7 @@ use tokio::sync::Mutex;
 pub use self::{
     alerts::{Alert, AlertQuery},
     approvals::{ApprovalQuery, ListedApproval},
-    attention::{QUESTIONS_READ, TICKETS_READ, WaitingWork},
+    attention::{QUESTIONS_READ, SetupState, TICKETS_READ, WaitingWork},
     audit::{AUDIT_DAYS, AuditEntry, AuditQuery},
     backup::{Backup, BackupError, POSTGRES_BACKUP, POSTGRES_RESTORE, back_up},
     biller::{BillerEvent, BillerNews, BillerOutcome},

@@ -1,5 +1,7 @@
 //! The log of connector calls. A row never changes, and is deleted after the days that the organization's plan allows.
 
+mod search;
+
 use resly_core::{
     boxed,
     connector::{
@@ -24,10 +26,10 @@ use crate::{
     types::{Count, Id, Json, Text, Time, named},
 };
 
+pub(crate) use self::search::{end_of_window, search};
+
 /// Rows deleted in one transaction. Other writes wait for it, so it has to be short.
 const BATCH: i64 = 100;
-/// Bytes of lines and requests on one page. The row that exceeds them is the page's last.
-const PAGE_BYTES: u64 = 2 << 20;
 
 /// Which calls to list. What is `None` matches all.
 #[derive(Clone, Debug, Default)]
@@ -62,6 +64,16 @@ pub struct LogPage {
     pub calls: Vec<LoggedCall>,
     /// Whether there are older calls; newer ones, when the page was asked for by its end.
     pub more: bool,
+    /// The last call that was looked at, where the search ended before it had looked at all.
+    pub searched_to: Option<Cursor>,
+}
+
+impl LogPage {
+    /// Where the next page begins.
+    pub fn next(&self) -> Option<Cursor> {
+        let last = self.calls.last().filter(|_| self.more);
+        last.map(|logged| Cursor { at: logged.call.created_at, id: logged.call.id.0 }).or(self.searched_to)
+    }
 }
 
 /// A call as it is listed.
@@ -174,91 +186,6 @@ pub(crate) async fn insert(db: &mut Conn<'_>, kept: &LogDetail) -> Result<Option
     if inserted == 0 { Ok(None) } else { log_budget::add_log(db, kept).await.map(Some) }
 }
 
-/// The page's rows. The page is bounded by rows and then by bytes before the large columns are read.
-const PAGE: &str = "WITH page AS (
-     SELECT l.id, l.created_at, l.bytes FROM connector_logs l WHERE l.organization_id = ";
-macro_rules! sized {
-    ($order:literal) => {
-        concat!(
-            "), sized AS (
-         SELECT id, SUM(bytes) OVER (ORDER BY created_at ",
-            $order,
-            ", id ",
-            $order,
-            ") - bytes AS bytes_before,
-                COUNT(*) OVER () AS found
-         FROM page
-     )
-     SELECT l.id, l.connection_id, l.connector, l.version, l.action, l.environment, l.caller, l.key_id,
-            k.name AS key_name, l.conversation_id, l.status, l.reason, l.cached, l.message, l.fuel,
-            l.http_calls, l.response_bytes, l.duration_us, l.log, l.requests, l.created_at, s.found
-     FROM sized s JOIN connector_logs l ON l.id = s.id
-     LEFT JOIN api_keys k ON k.id = l.key_id AND k.organization_id = l.organization_id
-     WHERE s.bytes_before < "
-        )
-    };
-}
-
-/// One row, as a page has it.
-const ONE: &str = concat!(
-    "WITH page AS (SELECT l.id, l.created_at, l.bytes FROM connector_logs l WHERE l.id = $1 AND l.organization_id = $2",
-    sized!("DESC"),
-    "1"
-);
-
-/// Where a text is looked for, each followed by the pattern. The databases store the two lists differently.
-const TEXTS_SQLITE: [&str; 3] = [
-    " AND (LOWER(l.message) LIKE ",
-    " ESCAPE '\\' OR EXISTS (SELECT 1 FROM json_each(l.log) e WHERE LOWER(json_extract(e.value, '$.message')) LIKE ",
-    " ESCAPE '\\') OR EXISTS (SELECT 1 FROM json_each(l.requests) e
-       WHERE LOWER(json_extract(e.value, '$.host') || json_extract(e.value, '$.path')) LIKE ",
-];
-const TEXTS_POSTGRES: [&str; 3] = [
-    " AND (LOWER(l.message) LIKE ",
-    " ESCAPE '\\' OR EXISTS (SELECT 1 FROM jsonb_array_elements(l.log) e WHERE LOWER(e->>'message') LIKE ",
-    " ESCAPE '\\') OR EXISTS (SELECT 1 FROM jsonb_array_elements(l.requests) e
-       WHERE LOWER((e->>'host') || (e->>'path')) LIKE ",
-];
-
-/// The query for a page, and for one row more, which shows whether there is another page.
-pub(crate) fn search(db: &Conn<'_>, organization: OrganizationId, asked: &LogQuery) -> Query {
-    let mut query = Query::new(db, PAGE);
-    query
-        .bind(Id(organization.0))
-        .filter(" AND l.connection_id = ", asked.connection.map(|connection| Id(connection.0)))
-        .filter(" AND l.connector = ", asked.connector.as_deref().map(Text))
-        .filter(" AND l.action = ", asked.action.as_deref().map(Text))
-        .filter(" AND l.status = ", asked.status.map(CallStatus::name))
-        .filter(" AND l.status <> ", asked.failed.then(|| CallStatus::Ok.name()))
-        .filter(" AND l.reason = ", asked.reason.map(FailureReason::name))
-        .filter(" AND l.environment = ", asked.environment.map(Environment::name))
-        .filter(" AND l.caller = ", asked.caller.map(CallerKind::name))
-        .filter(" AND l.key_id = ", asked.key.map(|key| Id(key.0)))
-        .filter(" AND l.conversation_id = ", asked.conversation.map(|conversation| Id(conversation.0)))
-        .filter(" AND l.created_at >= ", asked.from.map(Time))
-        .filter(" AND l.created_at < ", asked.to.map(Time))
-        .older(" AND (l.created_at, l.id)", asked.before)
-        .newer(" AND (l.created_at, l.id)", asked.after);
-    if let Some(text) = &asked.text {
-        let pattern = anywhere(text);
-        for place in if matches!(query, Query::Sqlite(_)) { TEXTS_SQLITE } else { TEXTS_POSTGRES } {
-            query.push(place).bind(Text(&pattern));
-        }
-        query.push(" ESCAPE '\\'))");
-    }
-    let (newest, oldest) = (" ORDER BY l.created_at DESC, l.id DESC", " ORDER BY l.created_at, l.id");
-    let (order, sized) = if asked.after.is_none() { (newest, sized!("DESC")) } else { (oldest, sized!("ASC")) };
-    query.push(order).push(" LIMIT ").bind(i64::from(asked.limit) + 1);
-    query.push(sized).bind(Count(PAGE_BYTES)).push(order);
-    query
-}
-
-/// A pattern for `LIKE` that finds the text anywhere. Wildcards in the text are escaped.
-fn anywhere(text: &str) -> String {
-    let text = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{text}%")
-}
-
 /// A table whose rows are deleted after the plan's days: the organizations that have such rows at `$1`, with the days that
 /// they keep them, in SQLite and in PostgreSQL; and the statement that deletes some of one organization's.
 macro_rules! expiring {
@@ -305,13 +232,18 @@ const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 impl Store {
     /// A page of the organization's calls, newest first. It has at most as many as are asked for, and fewer when they are
-    /// large.
+    /// large. Where the query needs a look at each call, it looks at some thousands of them, and says where it ended.
     #[boxed]
     pub async fn logs(&self, organization: OrganizationId, query: LogQuery) -> Result<LogPage, StoreError> {
         let doing = "list the connector calls";
         let mut db = self.reader(organization, doing).await?;
-        let found: Vec<LogRow> =
-            search(&db.conn(), organization, &query).fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
+        let mut end = None;
+        if let Some(last) = end_of_window(&db.conn(), organization, &query) {
+            let found: Vec<(Time, Id)> = last.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
+            end = found.first().map(|(at, id)| Cursor { at: at.0, id: id.0 });
+        }
+        let page = search(&db.conn(), organization, &query, end);
+        let found: Vec<LogRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         let all = found.first().map_or(0, |row| row.found.0);
         let calls = found.into_iter().take(query.limit as usize).map(|row| row.logged(organization));
         let mut calls: Vec<_> = calls.collect::<Result<_, _>>().map_err(failed(doing))?;
@@ -319,7 +251,7 @@ impl Store {
         if query.after.is_some() {
             calls.reverse();
         }
-        Ok(LogPage { calls, more })
+        Ok(LogPage { calls, more, searched_to: end.filter(|_| !more) })
     }
 
     /// One call. `None` when the organization has no such call, or it is no longer kept.
@@ -327,23 +259,33 @@ impl Store {
     pub async fn log(&self, organization: OrganizationId, id: CallId) -> Result<Option<LoggedCall>, StoreError> {
         let doing = "read a connector call";
         let mut db = self.reader(organization, doing).await?;
-        let found = row!(db, LogRow, ONE, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
+        let found = row!(db, LogRow, search::ONE, Id(id.0), Id(organization.0)).map_err(failed(doing))?;
         found.map(|row| row.logged(organization)).transpose().map_err(failed(doing))
     }
 
-    /// When each connection was called last, as far as the log goes back.
+    /// When each of these connections was called last, as far as the log goes back.
     #[boxed]
-    pub async fn last_calls(&self, organization: OrganizationId) -> Result<Vec<(ConnectionId, Timestamp)>, StoreError> {
+    pub async fn last_calls(
+        &self,
+        organization: OrganizationId,
+        of: &[ConnectionId],
+    ) -> Result<Vec<(ConnectionId, Timestamp)>, StoreError> {
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
         let doing = "find the last call of each connection";
         let mut db = self.reader(organization, doing).await?;
-        let found = rows!(
-            db,
-            (Id, Option<Time>),
+        let mut query = Query::new(
+            &db.conn(),
             "SELECT c.id, (SELECT MAX(l.created_at) FROM connector_logs l WHERE l.connection_id = c.id)
-             FROM connections c WHERE c.organization_id = $1",
-            Id(organization.0)
-        )
-        .map_err(failed(doing))?;
+             FROM connections c WHERE c.organization_id = ",
+        );
+        query.bind(Id(organization.0));
+        for (at, id) in of.iter().enumerate() {
+            query.push(if at == 0 { " AND c.id IN (" } else { ", " }).bind(Id(id.0));
+        }
+        query.push(")");
+        let found: Vec<(Id, Option<Time>)> = query.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         Ok(found.into_iter().filter_map(|(id, at)| Some((ConnectionId(id.0), at?.0))).collect())
     }
 

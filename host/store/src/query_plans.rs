@@ -6,8 +6,9 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 use uuid::Uuid;
 
 use crate::{
-    ConversationQuery, OutcomeFilter, OutcomeQuery, Store, StoreConfig, TicketQuery, conversations, crawls, knowledge,
-    logs, logs::LogQuery, origins, outcomes, page::Cursor, purge, retention, sql::Conn, tickets,
+    ConversationQuery, OutcomeFilter, OutcomeQuery, Store, StoreConfig, TicketQuery, UsageGrouping, UsageHistoryQuery,
+    conversations, crawls, history, knowledge, logs, logs::LogQuery, origins, outcomes, page::Cursor, purge, retention,
+    sql::Conn, tickets,
 };
 
 const ORGANIZATION: OrganizationId = OrganizationId(Uuid::nil());
@@ -54,6 +55,7 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
     let Conn::Sqlite(conn) = reader.conn() else { panic!("this is SQLite") };
     let db = Conn::Sqlite(&mut *conn);
     let mut lists: Vec<String> = Vec::new();
+    let mut indexed: Vec<(String, &str)> = Vec::new();
     for before in [None, Some(Cursor::before(Timestamp::from_micros(0)))] {
         for state in [None, Some(ConversationState::Waiting)] {
             let wanted = ConversationQuery { state, before, limit: 50, ..ConversationQuery::default() };
@@ -69,11 +71,22 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
             let wanted = OutcomeQuery { filter, rated, before, limit: 50, ..OutcomeQuery::default() };
             lists.push(outcomes::list(&db, ORGANIZATION, &wanted, outcome).text());
         }
+        let urgent = TicketQuery { priority: Some("urgent".to_owned()), before, limit: 50, ..TicketQuery::default() };
+        let of_one = TicketQuery { assignee: Some(Uuid::nil()), before, limit: 50, ..TicketQuery::default() };
+        for (wanted, index) in [(urgent, "tickets_priority"), (of_one, "tickets_assignee")] {
+            indexed.push((tickets::list(&db, ORGANIZATION, &wanted).text(), index));
+        }
         let page = LogQuery { before, limit: 50, ..LogQuery::default() };
         // What follows the page's rows orders that page alone.
-        let calls = logs::search(&db, ORGANIZATION, &page).text();
-        let (of_page, _) = calls.split_once("), sized AS").unwrap();
-        lists.push(of_page.trim_start_matches("WITH page AS (").to_owned());
+        let sought = LogQuery { text: Some("timeout".to_owned()), ..page.clone() };
+        let failed = LogQuery { failed: true, ..page.clone() };
+        for asked in [page, sought, failed] {
+            lists.extend(logs::end_of_window(&db, ORGANIZATION, &asked).map(|query| query.text()));
+            let end = Some(Cursor::before(Timestamp::from_micros(0)));
+            let calls = logs::search(&db, ORGANIZATION, &asked, end).text();
+            let (of_page, _) = calls.split_once("), sized AS").unwrap();
+            lists.push(of_page.trim_start_matches("WITH page AS (").to_owned());
+        }
     }
     lists.push(knowledge::WINDOW.to_owned());
     let mut others: Vec<&str> = purge::STATEMENTS.to_vec();
@@ -85,11 +98,15 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
     others.push(
         "SELECT id FROM messages WHERE organization_id = $1 AND conversation_id IN (SELECT value FROM json_each($2))",
     );
+    for (statement, index) in indexed {
+        let steps = plan(&mut *conn, &statement).await.join("\n");
+        assert!(steps.contains(index), "{statement}\nis run by\n{steps}");
+    }
     let lists = lists.iter().map(|list| (list.as_str(), true));
     for (statement, is_list) in lists.chain(others.into_iter().map(|statement| (statement, false))) {
         let steps = plan(&mut *conn, statement).await;
         for step in &steps {
-            let whole = step.starts_with("SCAN") && !step.contains("json_each");
+            let whole = step.starts_with("SCAN") && !step.contains("json_each") && !step.starts_with("SCAN e VIRTUAL");
             // A list ends at its limit. An organization's alerts, and connections, are few.
             let few = is_list || step.contains("alerts") || step.contains("connection_health");
             let all = step.ends_with("(organization_id=?)") && !few;
@@ -97,4 +114,32 @@ async fn lists_and_deletions_read_no_more_than_they_need() {
             assert!(!whole && !all && !sorted, "{statement}\nis run by\n{}", steps.join("\n"));
         }
     }
+}
+
+/// A month's usage is read from the sums of its days, and by conversation no further than a page needs.
+#[tokio::test]
+async fn reports_of_usage_read_no_month_of_the_journal() {
+    let (_folder, store) = store().await;
+    let mut reader = store.reader(ORGANIZATION, "explain").await.unwrap();
+    let Conn::Sqlite(conn) = reader.conn() else { panic!("this is SQLite") };
+    let db = Conn::Sqlite(&mut *conn);
+    let of = |by| {
+        let [from, to] = ["2026-10-01T00:00:00Z", "2026-11-01T00:00:00Z"].map(|at| at.parse().unwrap());
+        UsageHistoryQuery { by, from, to, before: None, limit: 50 }
+    };
+    let sums = [UsageGrouping::Day, UsageGrouping::Key, UsageGrouping::Connection];
+    let sums = sums.map(|by| history::sums(&db, ORGANIZATION, &of(by)).text());
+    let conversations = history::conversation_sums(&db, ORGANIZATION, &of(UsageGrouping::Conversation), None).text();
+    for statement in sums {
+        let steps = plan(&mut *conn, &statement).await.join("\n");
+        assert!(!steps.contains("billing_events"), "{statement}\nis run by\n{steps}");
+        assert!(
+            steps.contains("(organization_id=? AND dimension=? AND day>? AND day<?)"),
+            "{statement}\nis run by\n{steps}"
+        );
+    }
+    let steps = plan(&mut *conn, &conversations).await;
+    let by_index = steps.iter().filter(|step| step.contains("billing_events_conversation")).count();
+    let page = steps.iter().take_while(|step| !step.contains("SCAN p"));
+    assert!(by_index == 2 && !page.into_iter().any(|step| step.contains("TEMP B-TREE")), "{}", steps.join("\n"));
 }

@@ -224,17 +224,10 @@ macro_rules! together {
     };
 }
 
-/// The same, for all rows that the last statement returns.
-macro_rules! together_rows {
-    ($db:expr, $row:ty, $sql:tt, ($($value:expr),* $(,)?)) => {
-        $crate::sql::statement!($db $(, $value)*).fetch_all::<$row>($crate::sql::script!$sql).await
-    };
-}
-
 macro_rules! script {
     ($first:expr $(, $then:expr)* $(,)?) => {
         $crate::sql::Script { joined: concat!($first $(, ";", $then)*), each: &[$first $(, $then)*] }
     };
 }
 
-pub(crate) use {execute, row, rows, script, statement, together, together_rows};
+pub(crate) use {execute, row, rows, script, statement, together};

@@ -4,9 +4,7 @@ mod caps;
 
 use std::collections::BTreeMap;
 
-pub(crate) use self::caps::{
-    Caps, VisitorCount, count_caps, count_message, day_of, refund_message, remaining, tightest,
-};
+pub(crate) use self::caps::{Caps, VisitorCount, count_caps, count_message, refund_message, remaining, tightest};
 use crate::{
     Store,
     error::{OperationError, failed, unexpected},

@@ -7,12 +7,13 @@
 
 mod fill;
 mod measure;
-mod passages;
+pub mod passages;
 
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
+pub use self::fill::Bare;
 use self::{
     fill::Size,
     measure::{Measured, Unit, measure},

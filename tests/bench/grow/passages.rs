@@ -10,7 +10,9 @@ use resly_store::Store;
 use uuid::Uuid;
 
 /// How many passages a source has.
-const PASSAGES: u64 = 100;
+pub const PASSAGES: u64 = 100;
+/// The id of the first source.
+pub const FIRST_SOURCE: u128 = 0x7000_8000 << 64;
 
 /// Adds passages in sources of a hundred, with the built-in embedder's vectors. Their words are spread as those of a
 /// language are: few of them are in most passages, most in few.
@@ -23,7 +25,7 @@ pub async fn add(store: &Store, organization: OrganizationId, count: u64) -> Res
             texts.push((0..70).map(|_| word(&mut chance)).collect::<Vec<_>>().join(" "));
         }
         let vectors = embedder.embed(&texts, EmbedAs::Document).await?;
-        let id = |n: u64| Uuid::from_u128((0x7000_8000 << 64) + u128::from(source * 1000 + n));
+        let id = |n: u64| Uuid::from_u128(FIRST_SOURCE + u128::from(source * 1000 + n));
         let passages = texts.iter().zip(vectors).zip(1..).map(|((text, vector), n)| NewPassage {
             id: PassageId(id(n)),
             section: String::new(),

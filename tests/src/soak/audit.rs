@@ -81,6 +81,12 @@ impl Ledger {
         self.number(&format!("SELECT SUM(quantity) FROM billing_events WHERE meter = '{meter}'")).await
     }
 
+    /// What the sums of its days have for a meter.
+    pub async fn summed(&mut self, meter: &str) -> Result<i128> {
+        let sql = format!("SELECT SUM(quantity) FROM usage_days WHERE dimension = 'key' AND meter = '{meter}'");
+        self.number(&sql).await
+    }
+
     pub async fn reserved(&mut self) -> Result<i128> {
         self.number("SELECT SUM(reserved) FROM usage").await
     }
@@ -205,6 +211,10 @@ async fn counts(report: &mut Report, ledger: &mut Ledger, messages: u64, account
     report.equal("messages in `usage`", ledger.used("messages").await?, messages);
     report.equal("messages in `billing_events`", ledger.billed("messages").await?, messages);
 
+    for meter in ["messages", "connector_calls", "fuel", "model_input_tokens", "model_output_tokens"] {
+        let what = format!("{meter} in `usage_days`");
+        report.equal(&what, ledger.summed(meter).await?, ledger.billed(meter).await?);
+    }
     for meter in ["model_input_tokens", "model_cached_input_tokens", "model_output_tokens"] {
         let what = format!("{meter} in `billing_events`");
         report.equal(&what, ledger.billed(meter).await?, ledger.used(meter).await?);

@@ -152,18 +152,28 @@ struct Kept {
     next: String,
 }
 
-fn kept(headers: &HeaderMap) -> Option<Kept> {
+/// Under https the cookie without `__Host-` counts for nothing: a sibling of this host's name could have set it.
+fn kept(api: &Api, headers: &HeaderMap) -> Option<Kept> {
     let cookies = CookieJar::from_headers(headers);
-    let cookie = cookies.get(COOKIE).or_else(|| cookies.get(COOKIE_PLAIN))?;
+    let cookie = cookies.get(cookie_name(api))?;
     let (id, rest) = cookie.value().split_once('.')?;
     let (secret, next) = rest.split_once('.')?;
     let next = percent_decode_str(next).decode_utf8().ok()?.into_owned();
     Some(Kept { id: id.to_owned(), secret: secret.to_owned(), next })
 }
 
+fn cookie_name(api: &Api) -> &'static str {
+    if reply::is_secure(api) { COOKIE } else { COOKIE_PLAIN }
+}
+
 /// `Lax`: the browser sends it when the provider sends the browser back, but not with requests that another site makes.
 fn cookie(api: &Api, value: String, age: Duration) -> Cookie<'static> {
     let secure = reply::is_secure(api);
-    let name = if secure { COOKIE } else { COOKIE_PLAIN };
-    Cookie::build((name, value)).path("/").http_only(true).secure(secure).same_site(SameSite::Lax).max_age(age).build()
+    Cookie::build((cookie_name(api), value))
+        .path("/")
+        .http_only(true)
+        .secure(secure)
+        .same_site(SameSite::Lax)
+        .max_age(age)
+        .build()
 }

@@ -111,13 +111,13 @@ fn attention(overview: &Overview) -> Vec<Item> {
     }
     // A connection that an alert tells of isn't told twice.
     let told = |id| overview.alerts.iter().any(|alert| alert.connection == Some(id));
-    for connection in overview.unauthorized.iter().filter(|connection| !told(connection.id)) {
+    for (id, name) in overview.waiting.unauthorized.iter().filter(|(id, _)| !told(*id)) {
         items.push(Item {
             tone: Tone::Bad,
             word: "connection",
-            what: format!("{} has no credential that its service takes", connection.name),
+            what: format!("{name} has no credential that its service takes"),
             how: "Connect the account, or set the credential again.".to_owned(),
-            to: format!("/console/connections/{}", connection.id),
+            to: format!("/console/connections/{id}"),
         });
     }
     for (connector, version) in &overview.waiting.versions {

@@ -1,7 +1,7 @@
 //! `/console/account/members`: who is in the organization, in which role, and who is invited.
 
 use axum::{
-    extract::{Path, State},
+    extract::{Path, Query, State},
     response::{IntoResponse, Response},
 };
 use maud::{Markup, html};
@@ -14,6 +14,7 @@ use resly_service::members::{
     self, Member as Listed,
     invitations::{self, Invitation, Inviter},
 };
+use serde::Deserialize;
 
 use crate::{
     access::{Admin, Viewer},
@@ -21,11 +22,18 @@ use crate::{
     fields::{Fields, Submitted},
     frame::Page,
     member::Member,
-    parts::{Choice, Field, Table, alert, confirm, copyable, dialog, form, select, submit, when},
+    parts::{Choice, Field, Table, alert, confirm, copyable, dialog, form, pager_to, part, select, submit, when},
     reply,
 };
 
 const PATH: &str = "/console/account/members";
+/// Members of a page. Each has two dialogs.
+const ROWS: usize = 15;
+
+#[derive(Deserialize)]
+pub struct Parameters {
+    before: Option<String>,
+}
 
 /// What each role may do.
 pub fn meaning(role: Role) -> &'static str {
@@ -37,19 +45,25 @@ pub fn meaning(role: Role) -> &'static str {
     }
 }
 
-pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page, PageError> {
-    draw(member, &api, Markup::default()).await
+pub async fn page(
+    Viewer(member): Viewer,
+    State(api): State<Api>,
+    Query(Parameters { before }): Query<Parameters>,
+) -> Result<Page, PageError> {
+    draw(member, &api, Markup::default(), before.as_deref()).await
 }
 
-async fn draw(member: Member, api: &Api, above: Markup) -> Result<Page, PageError> {
+async fn draw(member: Member, api: &Api, above: Markup, before: Option<&str>) -> Result<Page, PageError> {
     let organization = member.session.organization;
     let listed = members::list(&api.app, organization).await?;
     let invited = invitations::list(&api.app, organization).await?;
     let manages = member.role().may_grant(Role::Viewer);
+    let (shown, next) = part(&listed, before, ROWS, |listed| listed.id.to_string());
     let body = html! {
         (above)
-        (people(&member, &listed))
-        @if manages && !invited.is_empty() {
+        (people(&member, shown))
+        (pager_to("More members", PATH, next.as_deref()))
+        @if manages && before.is_none() && !invited.is_empty() {
             section class="section" { h2 { "Invited" } (invitations_table(&member, &invited)) }
         }
     };
@@ -192,7 +206,7 @@ pub async fn invite(
             alert(&sentence(problem.detail()))
         }
     };
-    Ok(draw(member, &api, above).await?.into_response())
+    Ok(draw(member, &api, above, None).await?.into_response())
 }
 
 pub async fn change_role(

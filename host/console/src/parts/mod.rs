@@ -41,7 +41,7 @@ pub use self::{
     steps::steps,
     strip::strip,
     tabbed::tabbed,
-    table::{Table, pager},
+    table::{Table, pager, pager_to, part},
     tabs::tabs,
     when::{date, when},
 };

@@ -13,7 +13,7 @@ use resly_core::{
     time::Timestamp,
 };
 use resly_service::{App, logs};
-use resly_store::{LogPage, LogQuery};
+use resly_store::LogQuery;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -163,10 +163,9 @@ pub async fn list(
     Admin(principal): Admin,
     Query(query): Query<LogQuery>,
 ) -> Result<Json<Logs>, Problem> {
-    let logs::Logs { page: LogPage { calls, more }, today: [sandbox, production] } =
-        logs::list(&app, principal.organization, query).await?;
-    let next = pagination::next(&calls, more, |logged| (logged.call.created_at, logged.call.id.0));
-    let logs = calls.into_iter().map(LoggedCall::from).collect();
+    let logs::Logs { page, today: [sandbox, production] } = logs::list(&app, principal.organization, query).await?;
+    let next = page.next().map(pagination::encode);
+    let logs = page.calls.into_iter().map(LoggedCall::from).collect();
     Ok(Json(Logs { logs, next, today: LogDays { sandbox: sandbox.into(), production: production.into() } }))
 }
 

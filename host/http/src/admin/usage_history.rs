@@ -106,7 +106,7 @@ pub async fn get(
         let expected = format!("at most {LONGEST_DAYS} days before `to`; ask for the rest in further requests");
         return Err(Problem::invalid_at("from", expected));
     }
-    let query = UsageHistoryQuery { by, from, to, before, limit: limit + 1 };
+    let query = UsageHistoryQuery { by, from, to, before, limit: limit + 1 }.with_all_of_today(app.clock.now());
     let mut found = app.store.usage_history(principal.organization, query).await?;
     let more = pagination::cut(&mut found, limit);
     let next = found.last().filter(|_| more).map(|last| last.group.clone());

@@ -36,23 +36,14 @@ pub async fn list(app: &App, organization: OrganizationId) -> Result<Vec<Describ
     Ok(described.collect())
 }
 
-/// A connection in a list, with when it was called last.
-pub struct InstalledConnection {
-    pub described: DescribedConnection,
-    /// `None` when the log holds no call of it.
-    pub last_call: Option<Timestamp>,
-}
-
-/// The organization's connections, the newest first.
+/// When each of these connections was called last. One that isn't there has no call in the log.
 #[boxed]
-pub async fn installed(app: &App, organization: OrganizationId) -> Result<Vec<InstalledConnection>, ConnectionError> {
-    let described = list(app, organization).await?;
-    let calls: HashMap<ConnectionId, Timestamp> = app.store.last_calls(organization).await?.into_iter().collect();
-    let installed = described.into_iter().rev().map(|described| {
-        let last_call = calls.get(&described.connection.id).copied();
-        InstalledConnection { described, last_call }
-    });
-    Ok(installed.collect())
+pub async fn last_calls(
+    app: &App,
+    organization: OrganizationId,
+    of: &[ConnectionId],
+) -> Result<HashMap<ConnectionId, Timestamp>, StoreError> {
+    Ok(app.store.last_calls(organization, of).await?.into_iter().collect())
 }
 
 /// One connection.
@@ -69,8 +60,11 @@ pub async fn get(
 #[boxed]
 pub async fn describe(app: &App, connection: Connection) -> Result<DescribedConnection, ConnectionError> {
     let account = app.accounts.own(&connection).await?;
-    let extras = Extras::of(app, connection.organization).await?;
-    Ok(extras.describe(connection, account))
+    let (organization, id) = (connection.organization, connection.id);
+    let health = app.store.health(organization, id).await?.map(|health| health.state).unwrap_or_default();
+    let mut ends = app.store.credential_expiries(organization).await?.into_iter();
+    let credentials_expire_at = ends.find(|(of, _)| *of == id).map(|(_, ends)| ends);
+    Ok(DescribedConnection { connection, account, health, credentials_expire_at })
 }
 
 struct Extras {

@@ -24,7 +24,7 @@ use resly_vault::VaultError;
 
 pub use self::{
     change::{Changed, ConnectionPatch, change},
-    describe::{DescribedConnection, InstalledConnection, describe, get, installed, list},
+    describe::{DescribedConnection, describe, get, last_calls, list},
     enable::{disable, enable},
     health::{ConnectionHealth, health},
     install::{NewConnection, draft, install},

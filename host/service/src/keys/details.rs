@@ -17,7 +17,7 @@ pub struct KeyDetails {
     pub key: KeySummary,
     /// The other keys of the same chain of rotations that aren't deleted, newest first.
     pub rotations: Vec<KeySummary>,
-    /// What the key and those before it used in production in the latest [`KeyDetails::DAYS`] days.
+    /// What the key and those before it used in production today and in the days before it, [`KeyDetails::DAYS`] in all.
     pub used: BTreeMap<Meter, i64>,
 }
 
@@ -31,7 +31,7 @@ pub async fn details(app: &App, organization: OrganizationId, id: KeyId) -> Resu
     let at = rotations.iter().position(|key| key.id == id).ok_or(KeyError::Missing)?;
     let key = rotations.remove(at);
     rotations.retain(|other| other.lineage == key.lineage);
-    let from = app.clock.now().minus(Duration::from_secs(KeyDetails::DAYS * 24 * 3600));
+    let from = app.clock.now().minus(Duration::from_secs((KeyDetails::DAYS - 1) * 24 * 3600));
     let used = app.store.key_usage(organization, KeyUsageQuery { lineage: key.lineage, from }).await?;
     Ok(KeyDetails { key, rotations, used })
 }

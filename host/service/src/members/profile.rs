@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resly_core::{boxed, error::StoreError, id::PersonId, member::Person};
+use resly_core::{boxed, error::StoreError, member::Person};
 use resly_store::{AttemptError, PersonChange, PersonError, SignInMethod};
 
 use super::{

@@ -11,8 +11,9 @@ use crate::{
     Store,
     columns::{columns, select},
     error::{failed, unexpected},
-    page::{self, Cursor},
-    sql::{row, rows},
+    page::Cursor,
+    query::Query,
+    sql::{Conn, row},
     types::{Count, Id, Text, Time, named},
 };
 
@@ -112,6 +113,26 @@ pub(crate) fn hash(bytes: Vec<u8>) -> Result<[u8; 32], sqlx::Error> {
     bytes.try_into().map_err(|_| unexpected("a hash that isn't 32 bytes long"))
 }
 
+/// The query for a page of the organization's sources.
+pub(crate) fn list(db: &Conn<'_>, organization: OrganizationId, wanted: &SourceQuery) -> Query {
+    let SourceQuery { status, crawl, identity_prefix, before, limit } = wanted;
+    let mut list = Query::new(db, select!(source, "FROM knowledge_sources WHERE organization_id = "));
+    list.bind(Id(organization.0)).push(" AND status <> 'deleting'");
+    match status {
+        // As their index has it.
+        Some(SourceStatus::Failed) => drop(list.push(" AND status = 'failed'")),
+        status => drop(list.filter(" AND status = ", status.map(SourceStatus::name))),
+    }
+    list.filter(" AND crawl_id = ", crawl.map(|id| Id(id.0)));
+    if let Some(prefix) = identity_prefix {
+        list.push(" AND substr(identity, 1, length(").bind(Text(prefix)).push(")) = ").bind(Text(prefix));
+    }
+    list.older(" AND (created_at, id)", *before)
+        .push(" ORDER BY created_at DESC, id DESC LIMIT ")
+        .bind(i64::from(*limit));
+    list
+}
+
 impl Store {
     /// A source with its text; `None` when the organization has no such source.
     #[boxed]
@@ -165,29 +186,9 @@ impl Store {
     #[boxed]
     pub async fn sources(&self, organization: OrganizationId, query: SourceQuery) -> Result<Vec<Source>, StoreError> {
         let doing = "list a page of the sources";
-        let SourceQuery { status, crawl, identity_prefix, before, limit } = query;
-        let (before, before_id) = page::bounds(before);
         let mut db = self.reader(organization, doing).await?;
-        let found = rows!(
-            db,
-            SourceRow,
-            select!(
-                source,
-                "FROM knowledge_sources
-                 WHERE organization_id = $1 AND status <> 'deleting' AND ($2 IS NULL OR (created_at, id) < ($2, $3))
-                   AND ($4 IS NULL OR status = $4) AND ($5 IS NULL OR crawl_id = $5)
-                   AND ($6 IS NULL OR substr(identity, 1, length($6)) = $6)
-                 ORDER BY created_at DESC, id DESC LIMIT $7"
-            ),
-            Id(organization.0),
-            before,
-            before_id,
-            status.map(SourceStatus::name),
-            crawl.map(|id| Id(id.0)),
-            identity_prefix.as_deref().map(Text),
-            i64::from(limit)
-        )
-        .map_err(failed(doing))?;
+        let page = list(&db.conn(), organization, &query);
+        let found: Vec<SourceRow> = page.fetch_all(&mut db.conn()).await.map_err(failed(doing))?;
         found.into_iter().map(SourceRow::source).collect::<Result<_, _>>().map_err(failed(doing))
     }
 }

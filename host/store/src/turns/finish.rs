@@ -11,10 +11,11 @@ use resly_core::{
 use crate::{
     billing::Kind,
     row_id::row_id,
-    sql::{Conn, execute, row, together_rows},
+    sql::{Conn, Script, execute, row, statement},
     thresholds::{self, Reading},
     types::{Count, Id, Json, Text, Time, named},
     usage::{self, VisitorCount},
+    usage_days::{add_to_days, day_of},
 };
 
 /// What a turn's row says about its count.
@@ -64,6 +65,34 @@ macro_rules! bill_all {
     };
 }
 
+/// The shares of the entries in their day's sums. An answer has a conversation, and no connection.
+macro_rules! days {
+    ($entries:literal) => {
+        add_to_days!(concat!(
+            "SELECT $2, 'key', $26, COALESCE((SELECT lineage FROM api_keys WHERE id = $23), $23), e.meter, e.quantity FROM (",
+            $entries,
+            ") AS e WHERE TRUE"
+        ))
+    };
+}
+
+macro_rules! message_days {
+    () => {
+        days!("SELECT 'messages' AS meter, $9 AS quantity WHERE $9 <> 0")
+    };
+}
+
+macro_rules! all_days {
+    () => {
+        days!(
+            "SELECT 'messages' AS meter, $9 AS quantity WHERE $9 <> 0
+             UNION ALL SELECT 'model_input_tokens', $12 WHERE $12 > 0
+             UNION ALL SELECT 'model_cached_input_tokens', $15 WHERE $15 > 0
+             UNION ALL SELECT 'model_output_tokens', $13 WHERE $13 > 0"
+        )
+    };
+}
+
 /// It comes last, and always in this order, so that the rows are locked for a short time and nobody deadlocks. An answer
 /// that is being written is finished, so no limit stops it.
 macro_rules! count_tokens {
@@ -89,6 +118,24 @@ macro_rules! count_tokens {
     };
 }
 
+/// Ends an answer without tokens. PostgreSQL is told the sums together with what it is asked anyhow.
+const END: Script = Script {
+    joined: concat!(message!(), ";", bill_message!(), ";", message_days!()),
+    each: &[message!(), concat!("WITH billed AS (", bill_message!(), ") ", message_days!())],
+};
+
+/// Ends an answer with tokens.
+const END_COUNTED: Script = Script {
+    joined: concat!(message!(), ";", bill_all!(), ";", all_days!(), ";", count_tokens!()),
+    each: &[message!(), bill_all!(), concat!("WITH summed AS (", all_days!(), ") ", count_tokens!())],
+};
+
+/// Counts the tokens alone.
+const COUNTED: Script = Script {
+    joined: concat!(bill_all!(), ";", all_days!(), ";", count_tokens!()),
+    each: &[bill_all!(), concat!("WITH summed AS (", all_days!(), ") ", count_tokens!())],
+};
+
 /// What an entry of the journal says of a turn's message.
 struct Bill {
     kind: Kind,
@@ -100,8 +147,9 @@ struct Bill {
 
 /// The values of the statements above. Each statement names those that it uses.
 macro_rules! run {
-    ($db:expr, $turn:expr, $bill:expr, [$($sql:expr),+]) => {
-        together_rows!($db, (String, Count, Option<Count>), [$($sql),+], (
+    ($db:expr, $turn:expr, $bill:expr, $script:expr) => {
+        statement!(
+            $db,
             Id($turn.answer.0),
             Id($turn.organization.0),
             Text(&$turn.content),
@@ -127,7 +175,10 @@ macro_rules! run {
             $bill.key,
             $bill.conversation,
             usage::minute_of($turn.now),
-        ))
+            Time(day_of($turn.now))
+        )
+        .fetch_all::<(String, Count, Option<Count>)>($script)
+        .await
     };
 }
 
@@ -178,18 +229,19 @@ pub(super) async fn finish(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<Fin
     };
     let (period_start, key, conversation) = (ended.period_start, ended.key_id, ended.conversation_id);
     let bill = Bill { kind, quantity, period_start, key, conversation };
-    if turn.usage.is_zero() {
-        run!(db, turn, bill, [message!(), bill_message!()])?;
-    } else {
-        let counted = run!(db, turn, bill, [message!(), bill_all!(), count_tokens!()])?;
-        record_thresholds(db, turn, counted, period_start).await?;
-    }
+    // The organization's count is locked before the day's sums, as wherever something is counted.
     if turn.refund {
         let key = ended.key_counted.then_some(ended.key_id.0);
         let visitor = ended.visitor.filter(|_| ended.visitor_counted);
         let visitor =
             visitor.map(|visitor| VisitorCount { key: ended.key_id.0, visitor, counted_at: ended.created_at.0 });
         usage::refund_message(db, turn.organization, key, visitor, ended.period_start).await?;
+    }
+    if turn.usage.is_zero() {
+        run!(db, turn, bill, END)?;
+    } else {
+        let counted = run!(db, turn, bill, END_COUNTED)?;
+        record_thresholds(db, turn, counted, period_start).await?;
     }
     Ok(FinishOutcome::Stored)
 }
@@ -246,7 +298,7 @@ async fn count_replaced(db: &mut Conn<'_>, turn: &FinishedTurn) -> Result<(), sq
     if let Some((asked_at, conversation, key)) = uncounted {
         let period_start = Time(Period::containing(asked_at.0).start);
         let bill = Bill { kind: Kind::Chat, quantity: 0, period_start, key, conversation };
-        let counted = run!(db, turn, bill, [bill_all!(), count_tokens!()])?;
+        let counted = run!(db, turn, bill, COUNTED)?;
         record_thresholds(db, turn, counted, period_start).await?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use resly_core::{
 use crate::{
     sql::{Conn, row},
     types::{Id, Text, Time, named},
-    usage::day_of,
+    usage_days::day_of,
 };
 
 /// The turn that a key was used for.

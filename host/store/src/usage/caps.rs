@@ -16,9 +16,8 @@ use crate::{
     error::OperationError,
     sql::{Conn, execute, row},
     types::{Count, Id, Text, Time},
+    usage_days::day_of,
 };
-
-const DAY_MICROS: i64 = 24 * 3600 * 1_000_000;
 
 /// A key's caps, as a message meets them.
 #[derive(Clone, Copy, Debug)]
@@ -35,11 +34,6 @@ impl<'t> Caps<'t> {
         let visitor = turn.visitor.as_deref().zip(turn.visitor_cap);
         Self { key: turn.key, key_cap: turn.key_cap, visitor }
     }
-}
-
-/// The day of a time, in UTC.
-pub(crate) fn day_of(now: Timestamp) -> Timestamp {
-    Timestamp::from_micros(now.micros().div_euclid(DAY_MICROS) * DAY_MICROS)
 }
 
 fn window_end(per: LimitWindow, now: Timestamp) -> Timestamp {

@@ -37,6 +37,23 @@ pub struct Backend {
     forgets: bool,
 }
 
+/// How many sums of the journal by day and meter the days don't have.
+macro_rules! missing_of_days {
+    ($dimension:literal, $entries:literal) => {
+        concat!(
+            "SELECT COUNT(*) FROM (SELECT organization_id, meter, substr(CAST(created_at AS TEXT), 1, 10) AS day,
+                    CAST(SUM(quantity) AS BIGINT) AS quantity FROM billing_events WHERE ",
+            $entries,
+            " GROUP BY organization_id, meter, substr(CAST(created_at AS TEXT), 1, 10)) b
+             WHERE b.quantity <> (SELECT CAST(COALESCE(SUM(d.quantity), 0) AS BIGINT) FROM usage_days d
+                 WHERE d.dimension = '",
+            $dimension,
+            "' AND d.organization_id = b.organization_id AND d.meter = b.meter
+                   AND substr(CAST(d.day AS TEXT), 1, 10) = b.day)"
+        )
+    };
+}
+
 impl Backend {
     pub fn sqlite() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), url: None, pooler_url: None, forgets: false }
@@ -190,6 +207,13 @@ impl Backend {
         for (meter, sql) in Meter::ALL.into_iter().zip(BILLED) {
             let billed = self.number(sql).await;
             assert_eq!(billed, i64::try_from(report.meters[&meter].used).unwrap(), "{}", meter.name());
+        }
+        for sql in [
+            missing_of_days!("key", "quantity <> 0"),
+            missing_of_days!("connection", "connection_id IS NOT NULL"),
+            missing_of_days!("outside", "conversation_id IS NULL"),
+        ] {
+            assert_eq!(self.number(sql).await, 0, "the sums of days are those of the journal: {sql}");
         }
     }
 }

@@ -23,6 +23,22 @@ use crate::{
     connections::connection,
 };
 
+/// Makes 5,000 calls of the newest one, each a second later: in SQLite and in PostgreSQL.
+const MANY: (&str, &str) = (
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000)
+     INSERT INTO connector_logs (id, organization_id, connection_id, connector, action, environment, status, fuel, http_calls,
+         response_bytes, duration_us, log, requests, created_at, updated_at)
+     SELECT printf('00000000-0000-7000-8000-%012x', i), organization_id, connection_id, connector, action, environment, status,
+         fuel, http_calls, response_bytes, duration_us, log, requests,
+         strftime('%Y-%m-%dT%H:%M:%f', created_at, '+' || i || ' seconds') || '000Z', updated_at
+     FROM n, (SELECT * FROM connector_logs ORDER BY created_at DESC LIMIT 1)",
+    "INSERT INTO connector_logs (id, organization_id, connection_id, connector, action, environment, status, fuel, http_calls,
+         response_bytes, duration_us, log, requests, created_at, updated_at)
+     SELECT gen_random_uuid(), organization_id, connection_id, connector, action, environment, status, fuel, http_calls,
+         response_bytes, duration_us, log, requests, created_at + make_interval(secs => i), updated_at
+     FROM generate_series(1, 5000) i, (SELECT * FROM connector_logs ORDER BY created_at DESC LIMIT 1) l",
+);
+
 both! {
     async fn logs_are_filtered_and_an_organizations_own(backend: Backend) {
         let (store, org) = backend.with(&[]).await;
@@ -59,9 +75,10 @@ both! {
             let record = CallRecord { connection: called.id, created_at: at(n), ..record(org, CallId(uuid()), 0) };
             store.log_call(record).await.unwrap();
         }
-        assert_eq!(store.last_calls(org).await.unwrap(), [(called.id, at(5))]);
+        assert_eq!(store.last_calls(org, &[called.id, idle.id]).await.unwrap(), [(called.id, at(5))]);
         let stranger = organization(&store, &[]).await;
-        assert!(store.last_calls(stranger).await.unwrap().is_empty());
+        assert!(store.last_calls(stranger, &[called.id]).await.unwrap().is_empty());
+        assert!(store.last_calls(org, &[]).await.unwrap().is_empty());
     }
 
     async fn logs_are_found_by_each_thing_they_tell(backend: Backend) {
@@ -227,6 +244,28 @@ both! {
         assert_eq!(seen, made);
         let whole = store.logs(org, LogQuery { limit: 10, to: Some(at(1)), ..LogQuery::default() }).await.unwrap();
         assert!(whole.calls.len() == 10 && whole.more);
+    }
+
+    async fn a_search_looks_at_some_thousand_calls_and_says_where_it_ended(backend: Backend) {
+        let (store, org) = backend.with(&[]).await;
+        let message = Some("the needle".to_owned());
+        let old = CallRecord { message, created_at: at(0), ..record(org, CallId(uuid()), 0) };
+        store.log_call(old.clone()).await.unwrap();
+        store.log_call(CallRecord { created_at: at(1), ..record(org, CallId(uuid()), 0) }).await.unwrap();
+        backend.script(if backend.url().is_some() { MANY.1 } else { MANY.0 }).await;
+
+        let sought = LogQuery { text: Some("Needle".to_owned()), limit: 50, ..LogQuery::default() };
+        let page = store.logs(org, sought.clone()).await.unwrap();
+        assert!(page.calls.is_empty() && !page.more, "only newer calls were looked at");
+        let next = page.next().unwrap();
+        assert!(next.at > at(1));
+        let rest = store.logs(org, LogQuery { before: Some(next), ..sought.clone() }).await.unwrap();
+        assert_eq!(rest.calls.iter().map(|logged| logged.call.id).collect::<Vec<_>>(), [old.id]);
+        assert_eq!(rest.next(), None, "nothing is left to look at");
+        // A span that has fewer calls is looked at whole.
+        let whole = LogQuery { to: Some(at(100)), ..sought };
+        let page = store.logs(org, whole).await.unwrap();
+        assert_eq!((page.calls.len(), page.next()), (1, None));
     }
 
     /// As when a newer version of the host has written the row.

@@ -16,7 +16,7 @@ use crate::{
     error::PageError,
     frame::Page,
     numbers::counted,
-    pages::inbox::conversations::shortened,
+    pages::inbox::words::shortened,
     parts::{Table, Tone, badge, button, empty, pager, tabs, when},
 };
 

@@ -4,13 +4,15 @@ pub mod install;
 pub mod permissions;
 pub mod show;
 
+use std::collections::HashMap;
+
 use axum::extract::{Query, State};
 use maud::{Markup, html};
-use resly_core::{connector::connection::Environment, id::ConnectionId, member::Permission};
+use resly_core::{connector::connection::Environment, id::ConnectionId, member::Permission, time::Timestamp};
 use resly_http::{Api, problem::Problem};
 use resly_service::{
     catalogue::{CatalogEntry, NotInstallable},
-    connections::{self, InstalledConnection},
+    connections::{self, DescribedConnection},
     connectors::{self, FoundConnector},
 };
 use resly_store::Trust;
@@ -39,14 +41,18 @@ pub async fn page(
     Query(Parameters { q, before }): Query<Parameters>,
 ) -> Result<Page, PageError> {
     let organization = member.session.organization;
-    let installed = connections::installed(&api.app, organization).await.map_err(Problem::from)?;
+    let mut installed = connections::list(&api.app, organization).await.map_err(Problem::from)?;
+    installed.reverse();
     let catalogue = connectors::catalogue(&api.app, organization).await.map_err(Problem::from)?;
     let sought = q.as_deref().unwrap_or_default().trim().to_owned();
+    let (shown, next) = found(&installed, &catalogue, &sought, before.as_deref());
+    let ids: Vec<ConnectionId> = shown.iter().map(|each| each.connection.id).collect();
+    let calls = connections::last_calls(&api.app, organization, &ids).await?;
     let body = html! {
         (search(&sought))
         section class="section" {
             h2 { "Installed" }
-            (connections_table(&installed, &catalogue, &sought, before.as_deref()))
+            (connections_table(&shown, &calls, &catalogue, &sought, next.as_deref()))
         }
         section class="section" {
             h2 { "Catalogue" }
@@ -80,21 +86,32 @@ fn name_of<'c>(catalogue: &'c [FoundConnector], id: &'c str) -> &'c str {
     found.map_or(id, |found| found.chosen.installable.manifest.name.as_str())
 }
 
-fn connections_table(
-    installed: &[InstalledConnection],
+/// The connections of a page that have what is looked for, and where the next page begins. The list is newest first.
+fn found<'i>(
+    installed: &'i [DescribedConnection],
     catalogue: &[FoundConnector],
     sought: &str,
     before: Option<&str>,
-) -> Markup {
+) -> (Vec<&'i DescribedConnection>, Option<String>) {
     let before: Option<ConnectionId> = before.and_then(|id| id.parse().ok());
-    // Ids grow with time, and the list is newest first.
+    // Ids grow with time.
     let mut rest = installed.iter().filter(|each| {
-        let connection = &each.described.connection;
+        let connection = &each.connection;
         before.is_none_or(|before| connection.id < before)
             && finds(sought, &[&connection.name, &connection.connector, name_of(catalogue, &connection.connector)])
     });
-    let shown: Vec<&InstalledConnection> = rest.by_ref().take(PAGE).collect();
-    let next = rest.next().and(shown.last()).map(|last| last.described.connection.id.to_string());
+    let shown: Vec<&DescribedConnection> = rest.by_ref().take(PAGE).collect();
+    let next = rest.next().and(shown.last()).map(|last| last.connection.id.to_string());
+    (shown, next)
+}
+
+fn connections_table(
+    shown: &[&DescribedConnection],
+    calls: &HashMap<ConnectionId, Timestamp>,
+    catalogue: &[FoundConnector],
+    sought: &str,
+    next: Option<&str>,
+) -> Markup {
     if shown.is_empty() {
         return if sought.is_empty() {
             let text = "An installed connector lets the AI look things up while it answers, such as a customer's order. \
@@ -106,7 +123,7 @@ fn connections_table(
     }
     let mut table =
         Table::new("Installed connections", &["Name", "Connector", "Environment", "Status", "Health", "Last call"]);
-    for InstalledConnection { described, last_call } in shown {
+    for described in shown {
         let connection = &described.connection;
         let health = match connection.environment {
             Environment::Sandbox => html! { span class="quiet" { "sample data" } },
@@ -118,7 +135,7 @@ fn connections_table(
             words::environment(connection.environment),
             words::status(connection.status),
             health,
-            date(*last_call, "none"),
+            date(calls.get(&connection.id).copied(), "none"),
         ]);
     }
     let path = if sought.is_empty() {
@@ -127,10 +144,10 @@ fn connections_table(
         let sought: String = url::form_urlencoded::byte_serialize(sought.as_bytes()).collect();
         format!("/console/connectors?q={sought}")
     };
-    html! { (table.draw()) (pager(&path, next.as_deref())) }
+    html! { (table.draw()) (pager(&path, next)) }
 }
 
-fn cards(catalogue: &[FoundConnector], installed: &[InstalledConnection], sought: &str) -> Markup {
+fn cards(catalogue: &[FoundConnector], installed: &[DescribedConnection], sought: &str) -> Markup {
     let fits = |found: &&FoundConnector| {
         let manifest = &found.chosen.installable.manifest;
         let titles = manifest.actions.iter().map(|action| action.title.as_str());
@@ -149,9 +166,9 @@ fn cards(catalogue: &[FoundConnector], installed: &[InstalledConnection], sought
     }
 }
 
-fn card(found: &FoundConnector, installed: &[InstalledConnection]) -> Markup {
+fn card(found: &FoundConnector, installed: &[DescribedConnection]) -> Markup {
     let manifest = &found.chosen.installable.manifest;
-    let count = installed.iter().filter(|each| each.described.connection.connector == manifest.id).count();
+    let count = installed.iter().filter(|each| each.connection.connector == manifest.id).count();
     let actions = manifest.actions.len();
     html! {
         li class="card" {

@@ -1,10 +1,11 @@
 //! Deploy → API: the organization's keys, and how programs use them.
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use maud::{Markup, html};
 use resly_core::{member::Permission, principal::KeyKind, time::Timestamp};
 use resly_http::{Api, problem::Problem};
 use resly_store::KeySummary;
+use serde::Deserialize;
 
 use super::{
     snippets,
@@ -14,12 +15,23 @@ use crate::{
     access::Viewer,
     error::PageError,
     frame::Page,
-    parts::{Table, Tone, badge, date, empty, icon},
+    parts::{Table, Tone, badge, date, empty, icon, pager, part},
 };
 
 pub const PATH: &str = "/console/deploy/api";
+/// Keys of a page.
+const ROWS: usize = 50;
 
-pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page, PageError> {
+#[derive(Deserialize)]
+pub struct Parameters {
+    before: Option<String>,
+}
+
+pub async fn page(
+    Viewer(member): Viewer,
+    State(api): State<Api>,
+    Query(Parameters { before }): Query<Parameters>,
+) -> Result<Page, PageError> {
     let keys = api.app.store.list_keys(member.session.organization).await?;
     let url = api.app.public_url().map_err(Problem::from)?;
     let generate = html! {
@@ -30,7 +42,7 @@ pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page
     let body = html! {
         section class="section" {
             h2 { "API keys" }
-            (list(&keys, api.app.clock.now(), member.may(Permission::Manage)))
+            (list(&keys, before.as_deref(), api.app.clock.now(), member.may(Permission::Manage)))
         }
         section class="panel" {
             h2 { "Use a key" }
@@ -57,7 +69,7 @@ pub async fn page(Viewer(member): Viewer, State(api): State<Api>) -> Result<Page
     Ok(Page::new(member, "API", body).lead(lead).actions(generate))
 }
 
-fn list(keys: &[KeySummary], now: Timestamp, may_make: bool) -> Markup {
+fn list(keys: &[KeySummary], before: Option<&str>, now: Timestamp, may_make: bool) -> Markup {
     if keys.is_empty() {
         let text = "A key lets a program of yours ask this organization's AI. Your keys will be here, with what each may do and when it was last used.";
         let begin =
@@ -65,7 +77,8 @@ fn list(keys: &[KeySummary], now: Timestamp, may_make: bool) -> Markup {
         return empty("No API keys yet", text, &begin);
     }
     let mut table = Table::new("API keys", &["Name", "May", "Last used", "State"]);
-    for key in keys {
+    let (shown, next) = part(keys, before, ROWS, |key| key.id.to_string());
+    for key in shown {
         let name = html! {
             a href={ (PATH) "/" (key.id) } { (key.name) }
             @if key.kind == KeyKind::Publishable { " " (badge(Tone::Quiet, "publishable")) }
@@ -73,5 +86,5 @@ fn list(keys: &[KeySummary], now: Timestamp, may_make: bool) -> Markup {
         let state = KeyState::of(key, keys, now).draw(now);
         table.row(vec![name, scopes(key), date(key.last_used_at, "never"), state]);
     }
-    table.draw()
+    html! { (table.draw()) (pager(PATH, next.as_deref())) }
 }

@@ -66,7 +66,7 @@ pub async fn page(
 /// Whether the member answers visitors now, and the button that changes it.
 fn availability(member: &Member, people: &People) -> Markup {
     let (now, value, does) = if people.is_available {
-        (badge(Tone::Good, "You are available"), "no", "Go away")
+        (badge(Tone::Good, "You are available"), "no", "Set yourself away")
     } else {
         (badge(Tone::Quiet, "You are away"), "yes", "Become available")
     };
@@ -109,7 +109,7 @@ fn table(found: &[ConversationSummary], people: &People, several: bool) -> Marku
         table.row(vec![
             html! {
                 @if several { (bulk::tick(conversation.id, &question)) }
-                a href=(path) { (question) } (tags)
+                span { a href=(path) { (question) } (tags) }
             },
             html! {
                 @if conversation.merged_into.is_some() { (badge(Tone::Quiet, "Merged")) }

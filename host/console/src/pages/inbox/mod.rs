@@ -11,4 +11,4 @@ mod side;
 pub mod ticket;
 pub mod tickets;
 mod transcript;
-mod words;
+pub mod words;

@@ -9,7 +9,7 @@ use maud::{Markup, html};
 use resly_core::{connector::connection::Environment, id::ConnectionId};
 use resly_http::{Api, pagination};
 use resly_service::logs::{self, Logs};
-use resly_store::{Cursor, LogPage, LoggedCall};
+use resly_store::{Cursor, LoggedCall};
 
 use super::{
     filters::{self, Filters},
@@ -92,7 +92,7 @@ fn form(filters: &Filters, names: &Names) -> Markup {
 }
 
 fn calls(filters: &Filters, names: &Names, logs: &Logs) -> Markup {
-    let LogPage { calls, more } = &logs.page;
+    let calls = &logs.page.calls;
     let cursor = |logged: &LoggedCall| (logged.call.created_at, logged.call.id.0);
     let towards_newer = filters.query.as_ref().is_some_and(|query| query.after.is_some());
     let first = calls.first().map(|logged| {
@@ -100,7 +100,8 @@ fn calls(filters: &Filters, names: &Names, logs: &Logs) -> Markup {
         pagination::encode(Cursor { at, id })
     });
     // Where newer calls end the page, older ones are known to be there.
-    let next = pagination::next(calls, *more || towards_newer, cursor);
+    let next =
+        if towards_newer { pagination::next(calls, true, cursor) } else { logs.page.next().map(pagination::encode) };
     let begins = filters.query.as_ref().is_none_or(|query| query.before.is_none());
     html! {
         @if let Some(first) = &first {
@@ -115,8 +116,14 @@ fn calls(filters: &Filters, names: &Names, logs: &Logs) -> Markup {
         } @else if filters.is_empty() {
             (empty("No calls yet", "When a chat, an admin or a health check calls a connector, the call is here with its \
                     cost, its requests and the reason if it failed.", &button("/console/connectors", "Connectors")))
-        } @else {
+        } @else if logs.page.searched_to.is_none() {
             (empty("Nothing matches", "No call that is still kept fits these filters.", &button("/console/logs", "All calls")))
+        }
+        @if let Some(end) = &logs.page.searched_to {
+            p class="quiet" {
+                @if calls.is_empty() { "No call fits these filters since " } @else { "These are all since " } (when(end.at))
+                ". Older calls weren't looked at yet."
+            }
         }
         (pager(&filters.path(), next.as_deref()))
         (left_out(logs))
