@@ -133,7 +133,7 @@ async fn take_back(
     extensions: &Extensions,
     headers: &HeaderMap,
 ) -> Result<Response, PageError> {
-    let kept = kept(headers).filter(|kept| kept.id == id.to_string()).ok_or(CompanySignInError::Stale)?;
+    let kept = kept(api, headers).filter(|kept| kept.id == id.to_string()).ok_or(CompanySignInError::Stale)?;
     let arrival = Arrival { code: answer.code, state: answer.state, issuer: answer.iss };
     let session = member.map(|member| &member.session);
     let client = client(api, extensions, headers);
