@@ -247,7 +247,12 @@ async fn agree_at(client: &Client, location: &str, host: &str) -> String {
         }
         let sent: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = client.request(method, url.clone()).header(header::COOKIE, sent.join("; "));
-        let request = if form.is_empty() { request } else { request.form(&form) };
+        let request = if form.is_empty() {
+            request
+        } else {
+            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&form).finish();
+            request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(body)
+        };
         let response = request.send().await.unwrap();
         for cookie in response.headers().get_all(header::SET_COOKIE) {
             let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
