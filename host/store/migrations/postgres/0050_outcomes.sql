@@ -44,7 +44,7 @@ CREATE UNIQUE INDEX conversation_outcomes_conversation ON conversation_outcomes 
 CREATE INDEX conversation_outcomes_started ON conversation_outcomes (organization_id, started_at, id);
 CREATE INDEX conversation_outcomes_outcome ON conversation_outcomes (organization_id, outcome, started_at, id);
 CREATE INDEX conversation_outcomes_rated ON conversation_outcomes (organization_id, started_at, id)
-    WHERE rated_up + rated_down > 0;
+    WHERE rated_up > 0 OR rated_down > 0;
 CREATE INDEX conversation_outcomes_again ON conversation_outcomes (organization_id, look_again_at)
     WHERE look_again_at IS NOT NULL;
 CREATE INDEX conversation_outcomes_updated ON conversation_outcomes (organization_id, updated_at, id);
@@ -99,11 +99,11 @@ CREATE TABLE connector_call_days (
     organization_id UUID NOT NULL,
     day TEXT NOT NULL,
     connection_id UUID NOT NULL,
-    failed BOOLEAN NOT NULL,
     bucket BIGINT NOT NULL,
     calls BIGINT NOT NULL,
+    failed BIGINT NOT NULL,
     duration_us BIGINT NOT NULL,
-    PRIMARY KEY (organization_id, day, connection_id, failed, bucket)
+    PRIMARY KEY (organization_id, day, connection_id, bucket)
 );
 SELECT resly_bind('connector_call_days');
 

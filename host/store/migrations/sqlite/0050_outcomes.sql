@@ -43,7 +43,7 @@ CREATE UNIQUE INDEX conversation_outcomes_conversation ON conversation_outcomes 
 CREATE INDEX conversation_outcomes_started ON conversation_outcomes (organization_id, started_at, id);
 CREATE INDEX conversation_outcomes_outcome ON conversation_outcomes (organization_id, outcome, started_at, id);
 CREATE INDEX conversation_outcomes_rated ON conversation_outcomes (organization_id, started_at, id)
-    WHERE rated_up + rated_down > 0;
+    WHERE rated_up > 0 OR rated_down > 0;
 CREATE INDEX conversation_outcomes_again ON conversation_outcomes (organization_id, look_again_at)
     WHERE look_again_at IS NOT NULL;
 CREATE INDEX conversation_outcomes_updated ON conversation_outcomes (organization_id, updated_at, id);
@@ -97,11 +97,11 @@ CREATE TABLE connector_call_days (
     organization_id TEXT NOT NULL,
     day TEXT NOT NULL,
     connection_id TEXT NOT NULL,
-    failed INTEGER NOT NULL,
     bucket INTEGER NOT NULL,
     calls INTEGER NOT NULL,
+    failed INTEGER NOT NULL,
     duration_us INTEGER NOT NULL,
-    PRIMARY KEY (organization_id, day, connection_id, failed, bucket)
+    PRIMARY KEY (organization_id, day, connection_id, bucket)
 ) STRICT, WITHOUT ROWID;
 
 -- How far the job is. Outcomes that were computed before `redo_at` are computed again.

@@ -36,14 +36,6 @@ pub struct CallSum {
     pub duration_us: u64,
 }
 
-impl CallSum {
-    fn add(&mut self, failed: bool, calls: u64, duration_us: u64) {
-        self.calls += calls;
-        self.failed += if failed { calls } else { 0 };
-        self.duration_us += duration_us;
-    }
-}
-
 /// Calls in a span of days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CallSums {
@@ -69,49 +61,51 @@ struct LoggedRow {
 struct Written {
     day: String,
     connection_id: Uuid,
-    failed: bool,
     bucket: i64,
     calls: i64,
+    failed: i64,
     duration_us: i64,
 }
 
 macro_rules! add {
-    ($from:literal, $id:literal, $bool:literal) => {
+    ($from:literal, $id:literal) => {
         concat!(
-            "INSERT INTO connector_call_days (organization_id, day, connection_id, failed, bucket, calls, duration_us)
-             SELECT $1, value->>'day', CAST(value->>'connection_id' AS ", $id, "), CAST(value->>'failed' AS ", $bool, "),
-                 CAST(value->>'bucket' AS BIGINT), CAST(value->>'calls' AS BIGINT), CAST(value->>'duration_us' AS BIGINT)
-             FROM ", $from, "
-             ON CONFLICT (organization_id, day, connection_id, failed, bucket) DO UPDATE
+            "INSERT INTO connector_call_days (organization_id, day, connection_id, bucket, calls, failed, duration_us)
+             SELECT $1, value->>'day', CAST(value->>'connection_id' AS ",
+            $id,
+            "), CAST(value->>'bucket' AS BIGINT), CAST(value->>'calls' AS BIGINT), CAST(value->>'failed' AS BIGINT),
+                 CAST(value->>'duration_us' AS BIGINT)
+             FROM ",
+            $from,
+            "
+             ON CONFLICT (organization_id, day, connection_id, bucket) DO UPDATE
              SET calls = connector_call_days.calls + excluded.calls,
+                 failed = connector_call_days.failed + excluded.failed,
                  duration_us = connector_call_days.duration_us + excluded.duration_us"
         )
     };
 }
 
-const ADD: (&str, &str) = (
-    add!("json_each($2) WHERE true", "TEXT", "INTEGER"),
-    add!("jsonb_array_elements($2) AS f(value)", "UUID", "BOOLEAN"),
-);
+const ADD: (&str, &str) =
+    (add!("json_each($2) WHERE true", "TEXT"), add!("jsonb_array_elements($2) AS f(value)", "UUID"));
 
 fn sums(logged: &[LoggedRow]) -> Vec<Written> {
-    let mut sums: BTreeMap<(String, Uuid, bool, i64), (i64, i64)> = BTreeMap::new();
+    let mut sums: BTreeMap<(String, Uuid, i64), [i64; 3]> = BTreeMap::new();
     for row in logged.iter().filter(|row| row.environment == "production") {
-        let (day, failed) = (day_of(row.created_at.0), row.status != "ok");
+        let failed = i64::from(row.status != "ok");
         let millis = u64::try_from(row.duration_us / 1000).unwrap_or(0);
         let bucket = i64::from(u64::BITS - millis.leading_zeros());
         for (connection, bucket) in [(Uuid::nil(), bucket), (row.connection_id.0, NO_BUCKET)] {
-            let (calls, duration) = sums.entry((day.clone(), connection, failed, bucket)).or_default();
-            *calls += 1;
-            *duration = duration.saturating_add(row.duration_us);
+            let sum = sums.entry((day_of(row.created_at.0), connection, bucket)).or_default();
+            *sum = [sum[0] + 1, sum[1] + failed, sum[2].saturating_add(row.duration_us)];
         }
     }
-    let written = |((day, connection_id, failed, bucket), (calls, duration_us))| Written {
+    let written = |((day, connection_id, bucket), [calls, failed, duration_us])| Written {
         day,
         connection_id,
-        failed,
         bucket,
         calls,
+        failed,
         duration_us,
     };
     sums.into_iter().map(written).collect()
@@ -168,29 +162,28 @@ impl Store {
     ) -> Result<CallSums, StoreError> {
         let doing = "read sums of connector calls";
         let mut db = self.reader(organization, doing).await?;
-        let all = "SELECT day, failed, bucket, calls, duration_us FROM connector_call_days
+        let all = "SELECT day, bucket, calls, failed, duration_us FROM connector_call_days
                    WHERE organization_id = $1 AND day >= $2 AND day <= $3 AND connection_id = $4";
         let (own, nil) = (Id(organization.0), Id(Uuid::nil()));
-        let found = rows!(db, (String, bool, i64, Count, Count), all, own, from, to, nil).map_err(failed(doing))?;
+        let found = rows!(db, (String, i64, Count, Count, Count), all, own, from, to, nil).map_err(failed(doing))?;
         let mut sums = CallSums::default();
-        for (day, failed, bucket, calls, duration) in found {
-            sums.days.entry(day).or_default().add(failed, calls.0, duration.0);
+        for (day, bucket, calls, failures, duration) in found {
+            let sum = sums.days.entry(day).or_default();
+            sum.calls += calls.0;
+            sum.failed += failures.0;
+            sum.duration_us += duration.0;
             *sums.buckets.entry(u32::try_from(bucket).unwrap_or(0)).or_default() += calls.0;
         }
-        let each = "SELECT connection_id, failed, CAST(SUM(calls) AS BIGINT), CAST(SUM(duration_us) AS BIGINT)
+        let each = "SELECT connection_id, CAST(SUM(calls) AS BIGINT), CAST(SUM(failed) AS BIGINT),
+                        CAST(SUM(duration_us) AS BIGINT)
                     FROM connector_call_days
                     WHERE organization_id = $1 AND day >= $2 AND day <= $3 AND connection_id <> $4
-                    GROUP BY connection_id, failed ORDER BY connection_id, failed";
-        let found = rows!(db, (Id, bool, Count, Count), each, own, from, to, nil).map_err(failed(doing))?;
-        for (connection, failed, calls, duration) in found {
-            let connection = ConnectionId(connection.0);
-            if sums.connections.last().is_none_or(|(last, _)| *last != connection) {
-                sums.connections.push((connection, CallSum::default()));
-            }
-            if let Some((_, sum)) = sums.connections.last_mut() {
-                sum.add(failed, calls.0, duration.0);
-            }
-        }
+                    GROUP BY connection_id ORDER BY connection_id";
+        let found = rows!(db, (Id, Count, Count, Count), each, own, from, to, nil).map_err(failed(doing))?;
+        let sum = |(connection, calls, failures, duration): (Id, Count, Count, Count)| {
+            (ConnectionId(connection.0), CallSum { calls: calls.0, failed: failures.0, duration_us: duration.0 })
+        };
+        sums.connections = found.into_iter().map(sum).collect();
         Ok(sums)
     }
 }

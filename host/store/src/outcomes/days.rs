@@ -23,7 +23,7 @@ impl Differences {
     /// A row that is there now, or was there before (`sign` -1).
     pub fn add(&mut self, row: &OutcomeRow, sign: i64) {
         let OutcomeRow { day, key_id, language, outcome, tags, .. } = row;
-        let rated = i64::from(row.rated_up + row.rated_down > 0);
+        let rated = i64::from(row.rated_up > 0 || row.rated_down > 0);
         let share = [
             1,
             i64::from(row.person),

@@ -256,7 +256,7 @@ pub(crate) fn list(
         query.push(" AND NOT person");
     }
     if wanted.rated {
-        query.push(" AND rated_up + rated_down > 0");
+        query.push(" AND (rated_up > 0 OR rated_down > 0)");
     }
     query
         .older(" AND (started_at, id)", wanted.before)
