@@ -100,7 +100,8 @@ fn sums(logged: &[LoggedRow]) -> Vec<Written> {
             *sum = [sum[0] + 1, sum[1] + failed, sum[2].saturating_add(row.duration_us)];
         }
     }
-    let written = |((day, connection_id, bucket), [calls, failed, duration_us])| Written {
+    type Sum = ((String, Uuid, i64), [i64; 3]);
+    let written = |((day, connection_id, bucket), [calls, failed, duration_us]): Sum| Written {
         day,
         connection_id,
         bucket,

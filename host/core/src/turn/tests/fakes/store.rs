@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
+use crate::conversation::handover::HandedOver;
 
 /// A store in memory.
 #[derive(Default)]
