@@ -204,7 +204,7 @@ async fn an_organization_can_do_without_passwords_and_a_link_always_opens_it() {
     required.push(("required", "on"));
     let untried = owner.post(SETTINGS, &required).await;
     assert_eq!(untried.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(untried.html.contains("no owner has signed in"), "{}", untried.html);
+    assert!(untried.html.contains("No owner has signed in"), "{}", untried.html);
 
     // The owner gets an e-mail, and signs in with the company in the same browser.
     owner.page("/console/account").await;

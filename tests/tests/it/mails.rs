@@ -170,7 +170,7 @@ async fn agents_are_told_that_a_conversation_waits_unless_they_switch_it_off() {
     let hand_over = async || {
         let answer = app.answer(json!({"messages": [{"role": "user", "content": "Hello?"}]})).await;
         let id: ConversationId =
-            answer["conversation_id"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
+            answer["conversationId"].as_str().unwrap_or_else(|| panic!("{answer}")).parse().unwrap();
         let by = resly_core::conversation::handover::HandoverSource::Visitor;
         resly_service::inbox::conversations::hand_over(app.host(), app.organization(), id, by).await.unwrap();
         id
@@ -322,7 +322,7 @@ async fn the_connection_is_protected_and_signed_in() {
         let taken: Value = server.mail().await;
         assert_eq!((&taken["user"], &taken["secure"]), (&json!("resly"), &json!(true)), "{mode}");
         let read = read(taken["message"].as_str().unwrap());
-        assert_eq!((read.subject.as_str(), read.text.trim_end()), ("Grüße", "Hello.\n.\nBye."));
+        assert_eq!((read.subject.as_str(), read.text.trim_end()), ("Grüße", "Hello.\r\n.\r\nBye."));
         assert!(read.headers.iter().any(|name| name.eq_ignore_ascii_case("message-id")));
         let wrong_password = mailer(address("wrong", "localhost"), &ca).send(&mail()).await;
         assert!(matches!(wrong_password, Err(MailError::Failed(_))), "the operator mends it: {wrong_password:?}");

@@ -95,11 +95,18 @@ fn indexed(of: UnindexedConversation, now: Timestamp) -> IndexedConversation {
     IndexedConversation { of, words, language, again_at }
 }
 
-/// What a list asks the index for. A place in the text without a word as it is written says nothing of its own.
+/// What a list asks the index for. A place in the text without a word as it is written says nothing of its own, and a part
+/// of an identifier says less than the whole.
 fn asked(organization: OrganizationId, text: &str) -> WordGroups {
     let mut groups: Vec<(u32, bool, Vec<String>)> = Vec::new();
-    for token in analyze(text, detect(text)) {
-        if !token.kind.asks() || token.kind == Kind::Compound {
+    let tokens: Vec<_> = analyze(text, detect(text)).into_iter().filter(|token| token.kind.asks()).collect();
+    let joined = |position: u32| {
+        let written = tokens.iter().find(|token| token.position == position && token.kind == Kind::Exact);
+        written.map(|token| token.text.chars().filter(|c| c.is_alphanumeric()).collect::<String>())
+    };
+    for token in &tokens {
+        let is_less = token.kind == Kind::Part && joined(token.position).is_some_and(|whole| whole != token.text);
+        if is_less || token.kind == Kind::Compound {
             continue;
         }
         if groups.last().is_none_or(|(position, ..)| *position != token.position) {

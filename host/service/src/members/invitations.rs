@@ -14,8 +14,8 @@ use resly_store::{NewInvitation, NewPerson, SignInMethod};
 
 use super::{
     Session,
+    email::{check_email, normalized_email},
     password::{self, HashingError},
-    profile::{check_email, normalized_email},
     sign_in::{Client, SignedIn, new_session, signed_in},
     token,
 };

@@ -11,7 +11,7 @@ use resly_core::{
 };
 use resly_store::{NewSignInLink, Store};
 
-use super::{profile::normalized_email, token};
+use super::{email::normalized_email, token};
 use crate::App;
 
 /// How long a link can be used.

@@ -1,6 +1,7 @@
 //! Members: how people sign in at the console, what keeps them signed in, and what they are in each organization.
 
 pub mod company;
+mod email;
 pub mod invitations;
 pub mod links;
 mod password;

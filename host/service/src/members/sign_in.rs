@@ -15,8 +15,8 @@ use uuid::Uuid;
 
 use super::{
     Session,
+    email::normalized_email,
     password::{HashingError, MOST_BYTES},
-    profile::normalized_email,
     sessions::LONGEST,
     token,
 };

@@ -55,3 +55,12 @@ CREATE INDEX mails_ended ON mails (ended_at);
 
 -- Whether a member gets a mail when a conversation waits for a person.
 ALTER TABLE members ADD COLUMN mail_handovers INTEGER NOT NULL DEFAULT 1;
+
+-- As migration 37 has them for other tables.
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('mails', 'sqlite_autoindex_mails_1', '30000 1'),
+    ('mails', 'mails_due', '300 1'),
+    ('mails', 'mails_pending', '300 30'),
+    ('mails', 'mails_newest', '30000 3000 2 1'),
+    ('mails', 'mails_conversation', '30000 3'),
+    ('mails', 'mails_ended', '30000 1');

@@ -301,7 +301,7 @@ impl Store {
                 listed.push(row.listed().map_err(failed(doing))?);
             }
         }
-        listed.sort_by(|a, b| (b.started_at, b.id).cmp(&(a.started_at, a.id)));
+        listed.sort_by_key(|one| std::cmp::Reverse((one.started_at, one.id)));
         listed.truncate(wanted.limit as usize);
         Ok(listed)
     }

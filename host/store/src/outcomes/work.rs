@@ -334,7 +334,8 @@ fn beginning() -> Timestamp {
 
 /// Each conversation with what was said in it.
 fn gather(due: Vec<DueRow>, said: Vec<SaidRow>) -> Result<Vec<DueConversation>, sqlx::Error> {
-    let mut of: HashMap<Uuid, (Vec<Said>, Vec<(MessageId, String)>)> = HashMap::new();
+    type Questions = Vec<(MessageId, String)>;
+    let mut of: HashMap<Uuid, (Vec<Said>, Questions)> = HashMap::new();
     for mut row in said {
         let (facts, questions) = of.entry(row.conversation_id.0).or_default();
         questions.extend(row.question.take().map(|text| (MessageId(row.id.0), text)));

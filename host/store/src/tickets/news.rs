@@ -47,7 +47,7 @@ impl TicketNews {
     }
 
     /// The ticket before a change.
-    pub async fn before(&self, db: &mut Conn<'_>, id: TicketId) -> Result<Option<Before>, sqlx::Error> {
+    pub(super) async fn before(&self, db: &mut Conn<'_>, id: TicketId) -> Result<Option<Before>, sqlx::Error> {
         if !self.sent {
             return Ok(None);
         }
@@ -57,7 +57,7 @@ impl TicketNews {
     }
 
     /// Tells of what a change made different. Without `before`, the ticket is new.
-    pub async fn changed(
+    pub(super) async fn changed(
         &self,
         db: &mut Conn<'_>,
         before: Option<Before>,

@@ -24,7 +24,7 @@ use crate::{
     App, check_name,
     members::{
         Session,
-        profile::{check_email, normalized_email},
+        email::{check_email, normalized_email},
         sign_in::{Client, SignInError, SignedIn, count_company_attempt, new_session, signed_in},
         token,
     },
